@@ -1,0 +1,3 @@
+//! Memory as the CPU sees it: RAM.
+
+pub mod ram;
