@@ -1,8 +1,32 @@
-//! A faithful x86-64 CPU.
+//! A faithful x86-64 CPU, interpreted.
+//!
+//! [`Cpu`] holds the architectural state and the machine's RAM. [`Cpu::run`] executes until
+//! something leaves: it takes the board as a [`Bus`], and as [`Intercepts`] the set of things that
+//! leave instead of being handled by the CPU itself. With [`Intercepts::NONE`] that is bare metal.
+//!
+//! This crate knows architectural exceptions, ports and memory. It never names a device, a
+//! hypervisor or a guest.
+
 mod bus;
-pub mod memory;
+mod cpu;
+mod decode;
+mod exception;
+mod execute;
+mod exit;
+mod features;
+mod intercepts;
+mod memory;
+mod run;
+pub mod state;
 mod word;
 
 pub use bus::{AccessWidth, Bus};
+pub use cpu::{Activity, Cpu, InterruptShadow};
+pub use exception::{Exception, Vector, page_fault_code, selector_code};
+pub use exit::{Exit, SoftwareInterrupt, Unimplemented};
+pub use features::Features;
+pub use intercepts::{Intercepts, Sensitive};
+pub use memory::paging::{self, PHYSICAL_ADDRESS_BITS};
 pub use memory::ram::{PAGE_SHIFT, PAGE_SIZE, Ram, Watch};
+pub use memory::tlb::{Rights, TlbStatistics};
 pub use word::Word;

@@ -1,3 +1,6 @@
-//! Memory as the CPU sees it: RAM.
+//! Memory as the CPU sees it: RAM, paging, the TLB, and segmented access on top.
 
+pub(crate) mod access;
+pub mod paging;
 pub mod ram;
+pub mod tlb;

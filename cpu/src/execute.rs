@@ -1,0 +1,31 @@
+//! One function per instruction, in families.
+
+pub(crate) mod arithmetic;
+pub(crate) mod atomics;
+pub(crate) mod bits;
+mod caches;
+pub(crate) mod conditions;
+mod control_registers;
+pub(crate) mod cpuid;
+mod debug_registers;
+pub(crate) mod decimal;
+pub(crate) mod delivery;
+pub(crate) mod descriptors;
+pub(crate) mod fast_calls;
+pub(crate) mod far_transfers;
+pub(crate) mod floating_point;
+pub(crate) mod flags;
+pub(crate) mod interrupts;
+pub(crate) mod jumps;
+pub(crate) mod logic;
+pub(crate) mod moves;
+pub(crate) mod msr;
+pub(crate) mod multiply;
+pub(crate) mod ports;
+mod segment_bases;
+pub(crate) mod segment_loads;
+pub(crate) mod shifts;
+pub(crate) mod stack;
+pub(crate) mod strings;
+pub(crate) mod system;
+mod timekeeping;
