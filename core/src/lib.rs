@@ -1,1 +1,4 @@
-//! The machine around the CPU.
+//! The machine around the CPU: the board with its devices, and the loader of guest images.
+
+pub mod board;
+pub mod inspection;
