@@ -1,1 +1,5 @@
-//! The machine around the CPU.
+//! The machine around the CPU: the board with its devices, and the loader of guest images.
+
+pub mod board;
+pub mod guest_image;
+pub mod inspection;

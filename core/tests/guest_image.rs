@@ -1,0 +1,10 @@
+//! Guest images: parsing, loading, and files that mean harm.
+
+#[path = "guest_image/builder.rs"]
+mod builder;
+#[path = "guest_image/hostile.rs"]
+mod hostile;
+#[path = "guest_image/loading.rs"]
+mod loading;
+#[path = "guest_image/parsing.rs"]
+mod parsing;
