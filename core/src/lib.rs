@@ -3,3 +3,4 @@
 pub mod board;
 pub mod guest_image;
 pub mod inspection;
+pub mod machine;

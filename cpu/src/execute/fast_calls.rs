@@ -51,7 +51,7 @@ impl Cpu {
     /// The selector in IA32_SYSENTER_CS, which must not be null.
     fn system_enter_selector(&self) -> Result<u16, Stop> {
         let selector = self.msr.sysenter_cs as u16;
-        if !self.control.cr0.contains(Cr0::PE) || Selector(selector & !7).is_null() && selector & 4 == 0 {
+        if !self.control.cr0.contains(Cr0::PE) || Selector(selector).is_null() {
             return Err(Exception::GENERAL_PROTECTION.into());
         }
         Ok(selector)
