@@ -1,2 +1,3 @@
 //! x
+pub mod addressing; pub mod encodings; pub mod operand_choices; pub mod exclusions; pub mod forms; pub mod host_features;
 pub mod native; pub mod random; pub mod state; pub mod windows;
