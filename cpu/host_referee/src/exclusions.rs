@@ -214,5 +214,4 @@ fn is_optional(code: Code) -> bool {
 
 /// Codes that iced's decoder produces only on request (see `OpCodeInfo::decoder_option`), so that no bytes stand for
 /// them here. A test checks that the list is exact.
-const OTHER_DECODING: &[Code] = &[
-];
+const OTHER_DECODING: &[Code] = &[Code::Ud0];

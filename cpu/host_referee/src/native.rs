@@ -8,8 +8,8 @@
 //!
 //! This module and its two children hold all `unsafe` of the crate. The invariants:
 //!
-//! 1. At most one [`Native`] exists in a process (a global flag), it stays on its thread (`!Send`), and while it exists
-//!    the windows are mapped and the signal handlers and the alternate stack are installed.
+//! 1. At most one thread of a process has [`Native`]s (a global lock), they stay on that thread (`!Send`), and while one
+//!    exists the windows are mapped and the signal handlers and the alternate stack are installed.
 //! 2. Machine code runs only between [`trampoline::enter`] and the first signal. The code window holds `int3` wherever
 //!    the instruction isn't, and isn't writable; so exactly one instruction (or none, if its fetch faults) completes.
 //! 3. The caller passes only instructions that [`crate::exclusions`] lets through, with registers chosen by
@@ -32,9 +32,6 @@ pub enum Unavailable {
     /// Not an x86-64 Linux host.
     #[error("the host-CPU referee needs x86-64 Linux")]
     Platform,
-    /// Another thread has the referee right now, or this one does.
-    #[error("another Native exists in this process")]
-    Busy,
     /// The windows' fixed addresses are in use, or memory can't be made executable.
     #[error("cannot set up {what}: {error}")]
     Setup {
@@ -52,8 +49,9 @@ pub use nowhere::Native;
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod host {
-    use std::marker::PhantomData;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::cell::RefCell;
+    use std::rc::{Rc, Weak};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use super::mapping::Windows;
     use super::signals::{Handlers, Stopped};
@@ -61,46 +59,53 @@ mod host {
     use crate::state::{Fault, flags, selectors};
     use crate::windows::{CODE_START, CODE_WINDOW_SIZE, CODE_WINDOW_START};
 
-    static IN_USE: AtomicBool = AtomicBool::new(false);
+    /// Held by the thread that has the host CPU. The windows' addresses exist only once.
+    static OWNER: Mutex<()> = Mutex::new(());
 
-    /// The host CPU.
-    #[derive(Debug)]
+    thread_local! {
+        static HOST: RefCell<Weak<RefCell<Host>>> = const { RefCell::new(Weak::new()) };
+    }
+
+    /// The host CPU. Several on one thread share the windows; other threads wait.
+    #[derive(Clone, Debug)]
     pub struct Native {
-        // Order matters: fields are dropped in this order, and the claim must be given up last.
-        _handlers: Handlers,
-        windows: Windows,
-        _claim: Claim,
-        code: Vec<u8>,
-        _stays_on_its_thread: PhantomData<*const ()>,
+        host: Rc<RefCell<Host>>,
     }
 
     #[derive(Debug)]
-    struct Claim;
-
-    impl Drop for Claim {
-        fn drop(&mut self) {
-            IN_USE.store(false, Ordering::Release);
-        }
+    struct Host {
+        // Order matters: fields are dropped in this order, and the lock must be given up last.
+        _handlers: Handlers,
+        windows: Windows,
+        _lock: MutexGuard<'static, ()>,
+        code: Vec<u8>,
     }
 
     impl Native {
-        /// Maps the windows and installs the signal handlers, until dropped.
+        /// Maps the windows and installs the signal handlers, until the thread's last one is dropped. Waits while
+        /// another thread has them.
+        ///
+        /// # Errors
+        ///
+        /// If the operating system refuses.
         pub fn new() -> Result<Native, Unavailable> {
-            if IN_USE.swap(true, Ordering::Acquire) {
-                return Err(Unavailable::Busy);
+            if let Some(host) = HOST.with_borrow(Weak::upgrade) {
+                return Ok(Native { host });
             }
-            let claim = Claim;
+            let lock = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
             let windows = Windows::map()?;
-            let handlers = Handlers::install()?;
-            Ok(Native {
-                _handlers: handlers,
+            let host = Rc::new(RefCell::new(Host {
+                _handlers: Handlers::install()?,
                 windows,
-                _claim: claim,
+                _lock: lock,
                 code: Vec::new(),
-                _stays_on_its_thread: PhantomData,
-            })
+            }));
+            HOST.set(Rc::downgrade(&host));
+            Ok(Native { host })
         }
+    }
 
+    impl Host {
         fn outcome(&self, mode: Mode, stopped: &Stopped) -> Outcome {
             let mut state = State {
                 gpr: stopped.gpr,
@@ -138,6 +143,12 @@ mod host {
     }
 
     impl Subject for Native {
+        fn execute(&mut self, mode: Mode, code: &[u8], before: &State, memory: &mut Scratch) -> Outcome {
+            self.host.borrow_mut().execute(mode, code, before, memory)
+        }
+    }
+
+    impl Host {
         fn execute(&mut self, mode: Mode, code: &[u8], before: &State, memory: &mut Scratch) -> Outcome {
             if self.code != code {
                 self.windows.set_code(code);
