@@ -20,13 +20,25 @@ const NONE: Register = Register::None;
 /// A fixed address in the middle of the data window, for operands without registers.
 pub const FIXED: u64 = DATA_START + DATA_SIZE as u64 / 2 + 0x40;
 
-const fn at(base: Register, index: Register, scale: u32, displacement: i64, displacement_size: u32) -> Addressing {
-    Addressing { base, index, scale, displacement, displacement_size }
+const fn at(
+    base: Register,
+    index: Register,
+    scale: u32,
+    displacement: i64,
+    displacement_size: u32,
+) -> Addressing {
+    Addressing {
+        base,
+        index,
+        scale,
+        displacement,
+        displacement_size,
+    }
 }
 
 use Register::{
-    BP, BX, DI, EAX, EBP, EBX, ECX, EDI, EDX, EIP, ESI, ESP, R8, R9, R10D, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI,
-    RDX, RIP, RSI, RSP, SI,
+    BP, BX, DI, EAX, EBP, EBX, ECX, EDI, EDX, EIP, ESI, ESP, R8, R9, R10D, R12, R13, R14, R15, RAX,
+    RBP, RBX, RCX, RDI, RDX, RIP, RSI, RSP, SI,
 };
 
 /// 64-bit mode: 64-bit addresses, then 32-bit ones with the 67 prefix.
@@ -94,11 +106,17 @@ impl Addressing {
         instruction.set_memory_index(self.index);
         instruction.set_memory_index_scale(self.scale);
         instruction.set_memory_displ_size(self.displacement_size);
-        let address_size = [self.base, self.index].iter().map(|register| register.size()).max().unwrap_or(0);
-        instruction.set_memory_displacement64(match address_size.max(self.displacement_size as usize) {
-            1 | 8 => self.displacement as u64,
-            2 => u64::from(self.displacement as u16),
-            _ => u64::from(self.displacement as u32),
-        });
+        let address_size = [self.base, self.index]
+            .iter()
+            .map(|register| register.size())
+            .max()
+            .unwrap_or(0);
+        instruction.set_memory_displacement64(
+            match address_size.max(self.displacement_size as usize) {
+                1 | 8 => self.displacement as u64,
+                2 => u64::from(self.displacement as u16),
+                _ => u64::from(self.displacement as u32),
+            },
+        );
     }
 }

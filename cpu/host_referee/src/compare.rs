@@ -10,6 +10,9 @@ use crate::state::{Mode, Outcome, State, Subject, flags};
 use crate::undefined::{Undefined, is_bit_scan};
 use crate::windows::Scratch;
 
+/// Codes with fewer forms than this (DAA has no operands) get more cases for each, to make up for it.
+const FORMS_PER_CODE: usize = 128;
+
 /// What to compare, and how much.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -17,7 +20,7 @@ pub struct Options {
     pub modes: &'static [Mode],
     /// Which codes to run.
     pub filter: fn(Code) -> bool,
-    /// Cases for each form.
+    /// Cases for each form; several times as many for codes that have few forms.
     pub cases_per_form: usize,
     /// Another seed gives other cases.
     pub seed: u64,
@@ -48,10 +51,15 @@ impl Default for Options {
 pub fn compare(subject: &mut dyn Subject, options: &Options) -> Result<Report, Unavailable> {
     let mut comparison = Comparison::new(subject, options)?;
     for mode in options.modes {
-        for (number, form) in (0_u64..).zip(forms(*mode)) {
-            if (options.filter)(form.code) {
-                let seed = options.seed.wrapping_mul(0x1_0000_0001).wrapping_add(number);
-                comparison.run(&form, &form.cases(seed, options.cases_per_form));
+        for of_one_code in forms(*mode).chunk_by(|a, b| a.code == b.code) {
+            if !of_one_code.iter().any(|form| (options.filter)(form.code)) {
+                continue;
+            }
+            let count = options.cases_per_form * (FORMS_PER_CODE / of_one_code.len()).max(1);
+            for (number, form) in (0_u64..).zip(of_one_code) {
+                let seed =
+                    options.seed << 32 ^ (form.code as u64) << 16 ^ number << 1 ^ *mode as u64;
+                comparison.run(form, &form.cases(seed, count));
             }
         }
     }
@@ -76,7 +84,10 @@ impl<'a> Comparison<'a> {
     /// # Errors
     ///
     /// If there's no host CPU to compare with.
-    pub fn new(subject: &'a mut dyn Subject, options: &'a Options) -> Result<Comparison<'a>, Unavailable> {
+    pub fn new(
+        subject: &'a mut dyn Subject,
+        options: &'a Options,
+    ) -> Result<Comparison<'a>, Unavailable> {
         let background = Scratch::background();
         Ok(Comparison {
             native: Native::new()?,
@@ -86,7 +97,10 @@ impl<'a> Comparison<'a> {
             host_memory: background.clone(),
             subject_memory: background.clone(),
             background,
-            report: Report { skipped: skipped_codes(), ..Report::default() },
+            report: Report {
+                skipped: skipped_codes(),
+                ..Report::default()
+            },
         })
     }
 
@@ -95,14 +109,19 @@ impl<'a> Comparison<'a> {
         self.report
     }
 
-    /// Runs one form in all `cases`.
+    /// Runs one form in all `cases`, and counts them under its mnemonic.
     pub fn run(&mut self, form: &Form, cases: &[Case]) {
-        let mut tally = self.report.mnemonics.get(&form.mnemonic()).copied().unwrap_or_default();
+        self.run_as(&form.mnemonic(), form, cases);
+    }
+
+    /// Runs one form in all `cases`, and counts them under a name.
+    pub fn run_as(&mut self, name: &str, form: &Form, cases: &[Case]) {
+        let mut tally = self.report.mnemonics.get(name).copied().unwrap_or_default();
         tally.forms += 1;
         for case in cases {
             self.run_case(form, case, &mut tally);
         }
-        self.report.mnemonics.insert(form.mnemonic(), tally);
+        self.report.mnemonics.insert(name.to_owned(), tally);
     }
 
     fn run_case(&mut self, form: &Form, case: &Case, tally: &mut Tally) {
@@ -110,8 +129,15 @@ impl<'a> Comparison<'a> {
         case.apply(&mut self.before);
         self.host_memory.copy_from(&self.before);
         self.subject_memory.copy_from(&self.before);
-        let host = self.native.execute(form.mode, &form.bytes, &case.before, &mut self.host_memory);
-        let subject = self.subject.execute(form.mode, &form.bytes, &case.before, &mut self.subject_memory);
+        let host = self
+            .native
+            .execute(form.mode, &form.bytes, &case.before, &mut self.host_memory);
+        let subject = self.subject.execute(
+            form.mode,
+            &form.bytes,
+            &case.before,
+            &mut self.subject_memory,
+        );
 
         tally.cases += 1;
         tally.faults += u64::from(matches!(host, Outcome::Fault { .. }));
@@ -119,7 +145,8 @@ impl<'a> Comparison<'a> {
             tally.unsupported += 1;
             return;
         }
-        let source_is_zero = is_bit_scan(form.code) && source_is_zero(form, &case.before, &self.before);
+        let source_is_zero =
+            is_bit_scan(form.code) && source_is_zero(form, &case.before, &self.before);
         let undefined = Undefined::of(form, &case.before, source_is_zero);
         self.ignore_undefined_memory(&undefined, &host);
         let same_memory = self.host_memory == self.subject_memory;
@@ -127,7 +154,8 @@ impl<'a> Comparison<'a> {
             if let (Outcome::Completed(host), Outcome::Completed(subject)) = (&host, &subject) {
                 let different = (host.rflags ^ subject.rflags) & undefined.flags;
                 tally.undefined_flags += u64::from(undefined.flags.count_ones());
-                tally.undefined_flags_equal += u64::from((undefined.flags & !different).count_ones());
+                tally.undefined_flags_equal +=
+                    u64::from((undefined.flags & !different).count_ones());
             }
             return;
         }
@@ -155,7 +183,14 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn mismatch(&self, form: &Form, case: &Case, host: Outcome, subject: Outcome, undefined: &Undefined) -> Mismatch {
+    fn mismatch(
+        &self,
+        form: &Form,
+        case: &Case,
+        host: Outcome,
+        subject: Outcome,
+        undefined: &Undefined,
+    ) -> Mismatch {
         let memory = self
             .host_memory
             .differences(&self.subject_memory)
@@ -183,26 +218,45 @@ impl<'a> Comparison<'a> {
 
 fn same_outcome(host: &Outcome, subject: &Outcome, undefined: &Undefined) -> bool {
     match (host, subject) {
-        (Outcome::Completed(host), Outcome::Completed(subject)) => same_state(host, subject, undefined),
+        (Outcome::Completed(host), Outcome::Completed(subject)) => {
+            same_state(host, subject, undefined)
+        }
         (
-            Outcome::Fault { fault: host_fault, state: host },
-            Outcome::Fault { fault: subject_fault, state: subject },
-        ) => host_fault == subject_fault && same_state(host, subject, undefined),
+            Outcome::Fault {
+                fault: host_fault,
+                state: host,
+            },
+            Outcome::Fault {
+                fault: subject_fault,
+                state: subject,
+            },
+        ) => {
+            let mut subject = *subject;
+            if undefined.registers_after_fault {
+                subject.gpr = host.gpr;
+            }
+            host_fault == subject_fault && same_state(host, &subject, undefined)
+        }
         _ => false,
     }
 }
 
 fn same_state(host: &State, subject: &State, undefined: &Undefined) -> bool {
-    let same_registers = host.gpr.iter().zip(&subject.gpr).enumerate().all(|(index, (host, subject))| {
-        let mut ignored = match undefined.register {
-            Some((register, bits)) if register == index => bits,
-            _ => 0,
-        };
-        if undefined.string_registers_above_32 && matches!(index, 1 | 6 | 7) {
-            ignored |= !0 << 32;
-        }
-        (host ^ subject) & !ignored == 0
-    });
+    let same_registers =
+        host.gpr
+            .iter()
+            .zip(&subject.gpr)
+            .enumerate()
+            .all(|(index, (host, subject))| {
+                let mut ignored = match undefined.register {
+                    Some((register, bits)) if register == index => bits,
+                    _ => 0,
+                };
+                if undefined.string_registers_above_32 && matches!(index, 1 | 6 | 7) {
+                    ignored |= !0 << 32;
+                }
+                (host ^ subject) & !ignored == 0
+            });
     let ignored = undefined.flags | flags::RF;
     same_registers && host.rip == subject.rip && (host.rflags ^ subject.rflags) & !ignored == 0
 }
@@ -213,7 +267,11 @@ fn source_is_zero(form: &Form, before: &State, memory: &Scratch) -> bool {
         return register_value(before, instruction.op1_register()) == 0;
     }
     let address = instruction.virtual_address(1, 0, |register, _, _| {
-        Some(if register.is_segment_register() { 0 } else { register_value(before, register) })
+        Some(if register.is_segment_register() {
+            0
+        } else {
+            register_value(before, register)
+        })
     });
     let size = instruction.memory_size().size();
     address.and_then(|address| memory.read(address, size)) == Some(0)

@@ -57,7 +57,9 @@ impl Exclusion {
     pub fn reason(self) -> &'static str {
         match self {
             Exclusion::Placeholder => "not an instruction",
-            Exclusion::VectorEncoding => "vector encoding (EVEX, XOP, MVEX, 3DNow!, VEX except BMI1/BMI2)",
+            Exclusion::VectorEncoding => {
+                "vector encoding (EVEX, XOP, MVEX, 3DNow!, VEX except BMI1/BMI2)"
+            }
             Exclusion::FloatingPoint => "x87, MMX, SSE or their saved state",
             Exclusion::Privileged => "ring 0 or IOPL-sensitive",
             Exclusion::InputOutput => "port input/output",
@@ -68,7 +70,9 @@ impl Exclusion {
             Exclusion::Unrepeatable => "depends on time, chance or the processor's identity",
             Exclusion::Obsolete => "exists only on obsolete or rare processors",
             Exclusion::NotEmulated => "optional extension that the emulated CPU doesn't have",
-            Exclusion::OtherDecoding => "its bytes decode as another instruction (other vendor or era)",
+            Exclusion::OtherDecoding => {
+                "its bytes decode as another instruction (other vendor or era)"
+            }
         }
     }
 }
@@ -81,20 +85,32 @@ impl fmt::Display for Exclusion {
 
 /// Why `code` is left out, or `None` if it's enumerated. The first reason that applies counts.
 pub fn exclusion(code: Code) -> Option<Exclusion> {
-    RULES.iter().find(|(_, applies)| applies(code)).map(|(reason, _)| *reason)
+    RULES
+        .iter()
+        .find(|(_, applies)| applies(code))
+        .map(|(reason, _)| *reason)
 }
 
 type Rule = (Exclusion, fn(Code) -> bool);
 
 const RULES: [Rule; 13] = [
-    (Exclusion::Placeholder, |code| !code.op_code().is_instruction() || code == Code::Zero_bytes),
-    (Exclusion::Obsolete, is_obsolete),
-    (Exclusion::VectorEncoding, |code| match code.op_code().encoding() {
-        EncodingKind::Legacy => false,
-        EncodingKind::VEX => !has(code, &[CpuidFeature::BMI1, CpuidFeature::BMI2]) || has(code, &[CpuidFeature::KNC]),
-        _ => true,
+    (Exclusion::Placeholder, |code| {
+        !code.op_code().is_instruction() || code == Code::Zero_bytes
     }),
-    (Exclusion::InputOutput, |code| code.op_code().is_input_output()),
+    (Exclusion::Obsolete, is_obsolete),
+    (Exclusion::VectorEncoding, |code| {
+        match code.op_code().encoding() {
+            EncodingKind::Legacy => false,
+            EncodingKind::VEX => {
+                !has(code, &[CpuidFeature::BMI1, CpuidFeature::BMI2])
+                    || has(code, &[CpuidFeature::KNC])
+            }
+            _ => true,
+        }
+    }),
+    (Exclusion::InputOutput, |code| {
+        code.op_code().is_input_output()
+    }),
     (Exclusion::Privileged, |code| {
         let info = code.op_code();
         info.is_privileged() || !info.cpl3() || info.must_be_cpl0()
@@ -102,24 +118,41 @@ const RULES: [Rule; 13] = [
     (Exclusion::FloatingPoint, is_floating_point),
     (Exclusion::Sensitive, |code| {
         use Mnemonic::{Lar, Lsl, Sgdt, Sidt, Sldt, Smsw, Str, Verr, Verw};
-        matches!(code.mnemonic(), Lar | Lsl | Sgdt | Sidt | Sldt | Smsw | Str | Verr | Verw)
+        matches!(
+            code.mnemonic(),
+            Lar | Lsl | Sgdt | Sidt | Sldt | Smsw | Str | Verr | Verw
+        )
     }),
     (Exclusion::SegmentLoad, is_segment_load),
     (Exclusion::FarTransfer, |code| {
-        let far_return = matches!(code.mnemonic(), Mnemonic::Retf | Mnemonic::Iret | Mnemonic::Iretd | Mnemonic::Iretq);
-        far_return || code.is_jmp_far() || code.is_jmp_far_indirect() || code.is_call_far() || code.is_call_far_indirect()
+        let far_return = matches!(
+            code.mnemonic(),
+            Mnemonic::Retf | Mnemonic::Iret | Mnemonic::Iretd | Mnemonic::Iretq
+        );
+        far_return
+            || code.is_jmp_far()
+            || code.is_jmp_far_indirect()
+            || code.is_call_far()
+            || code.is_call_far_indirect()
     }),
     (Exclusion::SystemCall, is_system_call),
     (Exclusion::Unrepeatable, |code| {
         use CpuidFeature::{CPUID, RDPID, RDPMC, RDPRU, RDRAND, RDSEED, RDTSCP, TSC};
-        has(code, &[CPUID, RDPID, RDPMC, RDPRU, RDRAND, RDSEED, RDTSCP, TSC])
+        has(
+            code,
+            &[CPUID, RDPID, RDPMC, RDPRU, RDRAND, RDSEED, RDTSCP, TSC],
+        )
     }),
     (Exclusion::NotEmulated, is_optional),
-    (Exclusion::OtherDecoding, |code| OTHER_DECODING.contains(&code)),
+    (Exclusion::OtherDecoding, |code| {
+        OTHER_DECODING.contains(&code)
+    }),
 ];
 
 fn has(code: Code, features: &[CpuidFeature]) -> bool {
-    code.cpuid_features().iter().any(|feature| features.contains(feature))
+    code.cpuid_features()
+        .iter()
+        .any(|feature| features.contains(feature))
 }
 
 fn is_obsolete(code: Code) -> bool {
@@ -171,16 +204,43 @@ fn is_floating_point(code: Code) -> bool {
             | Mnemonic::Prefetcht2
     );
     let features = [
-        F::FPU, F::FPU287, F::FPU287XL_ONLY, F::FPU387, F::FPU387SL_ONLY, F::MMX, F::D3NOW, F::D3NOWEXT, F::FXSR, F::SSE,
-        F::SSE2, F::SSE3, F::SSSE3, F::SSE4_1, F::SSE4_2, F::SSE4A, F::AES, F::PCLMULQDQ, F::SHA, F::GFNI, F::KL,
-        F::AESKLE, F::WIDE_KL, F::XSAVE, F::XSAVEC, F::XSAVEOPT, F::XSAVES,
+        F::FPU,
+        F::FPU287,
+        F::FPU287XL_ONLY,
+        F::FPU387,
+        F::FPU387SL_ONLY,
+        F::MMX,
+        F::D3NOW,
+        F::D3NOWEXT,
+        F::FXSR,
+        F::SSE,
+        F::SSE2,
+        F::SSE3,
+        F::SSSE3,
+        F::SSE4_1,
+        F::SSE4_2,
+        F::SSE4A,
+        F::AES,
+        F::PCLMULQDQ,
+        F::SHA,
+        F::GFNI,
+        F::KL,
+        F::AESKLE,
+        F::WIDE_KL,
+        F::XSAVE,
+        F::XSAVEC,
+        F::XSAVEOPT,
+        F::XSAVES,
     ];
     code.mnemonic() == Mnemonic::Wait || has(code, &features) && !integer
 }
 
 fn is_segment_load(code: Code) -> bool {
     use Mnemonic::{Lds, Les, Lfs, Lgs, Lss, Mov, Pop};
-    let first = code.op_code().try_op_kind(0).unwrap_or(OpCodeOperandKind::None);
+    let first = code
+        .op_code()
+        .try_op_kind(0)
+        .unwrap_or(OpCodeOperandKind::None);
     let into_segment = matches!(
         first,
         OpCodeOperandKind::seg_reg
@@ -204,14 +264,51 @@ fn is_system_call(code: Code) -> bool {
 fn is_optional(code: Code) -> bool {
     use CpuidFeature as F;
     let features = [
-        F::CET_SS, F::CLDEMOTE, F::CLFLUSHOPT, F::CLFSH, F::CLWB, F::CLZERO, F::CMPCCXADD, F::ENQCMD, F::FRED, F::HLE,
-        F::HLE_or_RTM, F::LKGS, F::LWP, F::MCOMMIT, F::MONITOR, F::MONITORX, F::MOVDIR64B, F::MOVDIRI, F::MPX,
-        F::PCOMMIT, F::PKU, F::PREFETCHITI, F::PREFETCHWT1, F::PTWRITE, F::RAO_INT, F::RTM, F::SERIALIZE,
-        F::SMAP, F::TBM, F::TSXLDTRK, F::UINTR, F::WAITPKG, F::AMX_TILE, F::AMX_INT8, F::AMX_BF16,
+        F::CET_SS,
+        F::CLDEMOTE,
+        F::CLFLUSHOPT,
+        F::CLFSH,
+        F::CLWB,
+        F::CLZERO,
+        F::CMPCCXADD,
+        F::ENQCMD,
+        F::FRED,
+        F::HLE,
+        F::HLE_or_RTM,
+        F::LKGS,
+        F::LWP,
+        F::MCOMMIT,
+        F::MONITOR,
+        F::MONITORX,
+        F::MOVDIR64B,
+        F::MOVDIRI,
+        F::MPX,
+        F::PCOMMIT,
+        F::PKU,
+        F::PREFETCHITI,
+        F::PREFETCHWT1,
+        F::PTWRITE,
+        F::RAO_INT,
+        F::RTM,
+        F::SERIALIZE,
+        F::SMAP,
+        F::TBM,
+        F::TSXLDTRK,
+        F::UINTR,
+        F::WAITPKG,
+        F::AMX_TILE,
+        F::AMX_INT8,
+        F::AMX_BF16,
     ];
     has(code, &features)
 }
 
-/// Codes that iced's decoder produces only on request (see `OpCodeInfo::decoder_option`), so that no bytes stand for
-/// them here. A test checks that the list is exact.
-const OTHER_DECODING: &[Code] = &[Code::Ud0];
+/// Codes that iced's decoder produces only when told to decode as AMD does, so that no bytes stand for them here. A test
+/// checks the list.
+const OTHER_DECODING: &[Code] = &[
+    Code::Ud0,
+    Code::Loopne_rel8_16_RCX,
+    Code::Loope_rel8_16_RCX,
+    Code::Loop_rel8_16_RCX,
+    Code::Jrcxz_rel8_16,
+];

@@ -34,6 +34,16 @@ impl Form {
         })
     }
 
+    /// A form of any bytes, even of some that aren't an instruction in `mode`.
+    pub fn undecoded(mode: Mode, bytes: &[u8]) -> Form {
+        Form::new(mode, bytes).unwrap_or_else(|| Form {
+            code: Code::INVALID,
+            mode,
+            bytes: bytes.to_vec(),
+            instruction: Instruction::default(),
+        })
+    }
+
     /// The instruction in Intel syntax.
     pub fn description(&self) -> String {
         let mut text = String::new();
@@ -60,7 +70,10 @@ pub fn forms_of(code: Code, mode: Mode) -> Vec<Form> {
     if exclusion(code).is_some() {
         return Vec::new();
     }
-    encodings(code, mode).iter().filter_map(|bytes| Form::new(mode, bytes)).collect()
+    encodings(code, mode)
+        .iter()
+        .filter_map(|bytes| Form::new(mode, bytes))
+        .collect()
 }
 
 /// Every code that isn't excluded.

@@ -104,7 +104,11 @@ impl<'a> MemoryOperand<'a> {
         if self.locked || self.size == 16 {
             let line = DATA_START + 64 * (4 + random.below(100));
             let aligned = random.below(3) * 16;
-            let offset = if random.one_in(6) || self.size == 8 { 8 + random.below(33) } else { aligned };
+            let offset = if random.one_in(6) || self.size == 8 {
+                8 + random.below(33)
+            } else {
+                aligned
+            };
             return match random.below(24) {
                 0 => DATA_END + 64,
                 _ => line + offset,
@@ -122,7 +126,10 @@ impl<'a> MemoryOperand<'a> {
 
     /// Makes the operand's registers point somewhere useful, and returns the address.
     fn point(&self, builder: &mut Builder<'_>) -> u64 {
-        let (base, index) = (self.instruction.memory_base(), self.instruction.memory_index());
+        let (base, index) = (
+            self.instruction.memory_base(),
+            self.instruction.memory_index(),
+        );
         let scale = u64::from(self.instruction.memory_index_scale());
         let displacement = self.instruction.memory_displacement64();
         let address_size = base.size().max(index.size());
@@ -133,7 +140,11 @@ impl<'a> MemoryOperand<'a> {
         let is_lea = self.instruction.mnemonic() == Mnemonic::Lea;
         if address_size == 8 || address_size == 4 {
             let mut target = self.choose_target(builder.random);
-            if address_size == 8 && self.bit_offset.is_none() && !self.locked && builder.random.one_in(64) {
+            if address_size == 8
+                && self.bit_offset.is_none()
+                && !self.locked
+                && builder.random.one_in(64)
+            {
                 target = NOT_CANONICAL | builder.random.below(1 << 40);
             }
             if self.bit_offset.is_some() && index != Register::None {
@@ -149,11 +160,17 @@ impl<'a> MemoryOperand<'a> {
             Register::AL => builder.state.gpr[0] & 0xff,
             _ => builder.state.gpr[register.number()] & mask,
         };
-        part(base).wrapping_add(part(index).wrapping_mul(scale)).wrapping_add(displacement) & mask
+        part(base)
+            .wrapping_add(part(index).wrapping_mul(scale))
+            .wrapping_add(displacement)
+            & mask
     }
 
     fn solve(&self, builder: &mut Builder<'_>, target: u64, mask: u64) {
-        let (base, index) = (self.instruction.memory_base(), self.instruction.memory_index());
+        let (base, index) = (
+            self.instruction.memory_base(),
+            self.instruction.memory_index(),
+        );
         let scale = u64::from(self.instruction.memory_index_scale()).max(1);
         let displacement = self.instruction.memory_displacement64();
         let wanted = target.wrapping_sub(displacement);
@@ -165,16 +182,22 @@ impl<'a> MemoryOperand<'a> {
             }
             // The stack pointer stays where it is; the index, if any, makes the operand land in the same window.
             if index != Register::None {
-                let near = (STACK_START + 0xa00).wrapping_sub(gpr[RSP]).wrapping_sub(displacement);
+                let near = (STACK_START + 0xa00)
+                    .wrapping_sub(gpr[RSP])
+                    .wrapping_sub(displacement);
                 gpr[index.number()] = (near as i64 / scale as i64) as u64;
             }
         } else if base == index {
-            gpr[base.number()] = (wanted & mask) / (1 + scale) & !15 | garbage;
+            gpr[base.number()] = ((wanted & mask) / (1 + scale)) & !15 | garbage;
         } else if base == Register::None {
             // The multiplication shifts the highest bits out: they may hold anything.
-            let high = builder.random.next() & !(u64::MAX / scale);
-            let high = if self.mode == Mode::Long64 && mask == u64::MAX { high } else { garbage };
-            gpr[index.number()] = (wanted as i64 >> scale.trailing_zeros()) as u64 & mask & !(u64::MAX << 61) | high;
+            let low = mask / scale;
+            let high = if self.mode == Mode::Long64 {
+                builder.random.next() & !low
+            } else {
+                0
+            };
+            gpr[index.number()] = ((wanted & mask) / scale) | high;
         } else {
             let indexed = match index {
                 Register::None => 0,

@@ -10,7 +10,7 @@
 //!
 //! 1. At most one thread of a process has [`Native`]s (a global lock), they stay on that thread (`!Send`), and while one
 //!    exists the windows are mapped and the signal handlers and the alternate stack are installed.
-//! 2. Machine code runs only between [`trampoline::enter`] and the first signal. The code window holds `int3` wherever
+//! 2. Machine code runs only between `trampoline::enter` and the first signal. The code window holds `int3` wherever
 //!    the instruction isn't, and isn't writable; so exactly one instruction (or none, if its fetch faults) completes.
 //! 3. The caller passes only instructions that [`crate::exclusions`] lets through, with registers chosen by
 //!    [`crate::cases`]: whatever they touch is a window or the unmapped range around it.
@@ -119,13 +119,17 @@ mod host {
                 3 if !in_code(stopped.rip.wrapping_sub(1)) => {
                     let landed = stopped.rip.wrapping_sub(1);
                     if landed.wrapping_sub(CODE_WINDOW_START) >= CODE_WINDOW_SIZE as u64 {
-                        return Outcome::Broken(format!("int3 outside the code window, at {landed:#x}"));
+                        return Outcome::Broken(format!(
+                            "int3 outside the code window, at {landed:#x}"
+                        ));
                     }
                     state.rip = state.rip.wrapping_sub(1) & mode.register_mask();
                     Outcome::Completed(state)
                 }
                 // The fetch after a branch out of the window.
-                14 if stopped.error_code & signals::INSTRUCTION_FETCH != 0 && stopped.rip != CODE_START => {
+                14 if stopped.error_code & signals::INSTRUCTION_FETCH != 0
+                    && stopped.rip != CODE_START =>
+                {
                     Outcome::Completed(state)
                 }
                 vector => {
@@ -143,13 +147,25 @@ mod host {
     }
 
     impl Subject for Native {
-        fn execute(&mut self, mode: Mode, code: &[u8], before: &State, memory: &mut Scratch) -> Outcome {
+        fn execute(
+            &mut self,
+            mode: Mode,
+            code: &[u8],
+            before: &State,
+            memory: &mut Scratch,
+        ) -> Outcome {
             self.host.borrow_mut().execute(mode, code, before, memory)
         }
     }
 
     impl Host {
-        fn execute(&mut self, mode: Mode, code: &[u8], before: &State, memory: &mut Scratch) -> Outcome {
+        fn execute(
+            &mut self,
+            mode: Mode,
+            code: &[u8],
+            before: &State,
+            memory: &mut Scratch,
+        ) -> Outcome {
             if self.code != code {
                 self.windows.set_code(code);
                 self.code = code.to_vec();

@@ -44,14 +44,51 @@ pub const BRANCHES: usize = TARGETS.len();
 
 /// Distinct, equal, low, high, stack and frame pointer, mixed. Numbers beyond the mode's registers wrap around.
 const PAIRS: [(usize, usize); 14] = [
-    (3, 6), (0, 1), (1, 0), (2, 2), (6, 3), (0, 0), (4, 5), (5, 4), (8, 15), (15, 1), (7, 12), (13, 13), (1, 2), (10, 0),
+    (3, 6),
+    (0, 1),
+    (1, 0),
+    (2, 2),
+    (6, 3),
+    (0, 0),
+    (4, 5),
+    (5, 4),
+    (8, 15),
+    (15, 1),
+    (7, 12),
+    (13, 13),
+    (1, 2),
+    (10, 0),
 ];
 /// The same for byte registers: 4 … 7 are AH … BH, 8 … 11 SPL … DIL, 12 and up R8L ….
 const BYTE_PAIRS: [(usize, usize); 14] = [
-    (3, 1), (0, 1), (1, 0), (4, 0), (0, 4), (0, 0), (7, 6), (5, 5), (8, 9), (11, 13), (19, 0), (12, 12), (6, 2), (5, 3),
+    (3, 1),
+    (0, 1),
+    (1, 0),
+    (4, 0),
+    (0, 4),
+    (0, 0),
+    (7, 6),
+    (5, 5),
+    (8, 9),
+    (11, 13),
+    (19, 0),
+    (12, 12),
+    (6, 2),
+    (5, 3),
 ];
-const BYTES: [u8; 18] = [1, 0, 0xff, 7, 8, 9, 10, 15, 16, 17, 31, 32, 33, 63, 64, 65, 0x7f, 0x80];
-const WIDE: [i64; 8] = [0x1234_5678_9abc_def0, 0, -1, 1, 0x7fff_ffff, -0x8000_0000, i64::MIN, 0x8000];
+const BYTES: [u8; 18] = [
+    1, 0, 0xff, 7, 8, 9, 10, 15, 16, 17, 31, 32, 33, 63, 64, 65, 0x7f, 0x80,
+];
+const WIDE: [i64; 8] = [
+    0x1234_5678_9abc_def0,
+    0,
+    -1,
+    1,
+    0x7fff_ffff,
+    -0x8000_0000,
+    i64::MIN,
+    0x8000,
+];
 const ENTER_BYTES: [u16; 5] = [16, 0, 8, 0x100, 0xffff];
 const ENTER_LEVELS: [u8; 7] = [0, 1, 2, 3, 31, 32, 33];
 /// Where branches go. None is inside the instruction itself, so that every program stops after one step.
@@ -68,13 +105,21 @@ const TARGETS: [u64; 6] = [
 pub fn register_class(kind: Kind) -> Option<Class> {
     match kind {
         Kind::r8_or_mem | Kind::r8_reg | Kind::r8_opcode => Some(Class::Byte),
-        Kind::r16_or_mem | Kind::r16_reg | Kind::r16_reg_mem | Kind::r16_rm | Kind::r16_opcode => Some(Class::Word),
-        Kind::r32_or_mem | Kind::r32_reg | Kind::r32_reg_mem | Kind::r32_rm | Kind::r32_opcode | Kind::r32_vvvv => {
-            Some(Class::Doubleword)
+        Kind::r16_or_mem | Kind::r16_reg | Kind::r16_reg_mem | Kind::r16_rm | Kind::r16_opcode => {
+            Some(Class::Word)
         }
-        Kind::r64_or_mem | Kind::r64_reg | Kind::r64_reg_mem | Kind::r64_rm | Kind::r64_opcode | Kind::r64_vvvv => {
-            Some(Class::Quadword)
-        }
+        Kind::r32_or_mem
+        | Kind::r32_reg
+        | Kind::r32_reg_mem
+        | Kind::r32_rm
+        | Kind::r32_opcode
+        | Kind::r32_vvvv => Some(Class::Doubleword),
+        Kind::r64_or_mem
+        | Kind::r64_reg
+        | Kind::r64_reg_mem
+        | Kind::r64_rm
+        | Kind::r64_opcode
+        | Kind::r64_vvvv => Some(Class::Quadword),
         _ => None,
     }
 }
@@ -126,7 +171,10 @@ impl Choice<'_> {
         }
         let mut instruction = Instruction::default();
         instruction.set_code(code);
-        if matches!(code, Code::Enterw_imm16_imm8 | Code::Enterd_imm16_imm8 | Code::Enterq_imm16_imm8) {
+        if matches!(
+            code,
+            Code::Enterw_imm16_imm8 | Code::Enterd_imm16_imm8 | Code::Enterq_imm16_imm8
+        ) {
             instruction.set_op_kind(0, OpKind::Immediate16);
             instruction.set_immediate16(ENTER_BYTES[self.immediate % ENTER_BYTES.len()]);
             instruction.set_op_kind(1, OpKind::Immediate8_2nd);
@@ -136,7 +184,9 @@ impl Choice<'_> {
         let mut registers_so_far = 0;
         for (operand, kind) in (0..).zip(kinds) {
             match (self.memory, register_class(*kind)) {
-                (Some(addressing), _) if takes_memory(*kind) => addressing.apply(&mut instruction, operand),
+                (Some(addressing), _) if takes_memory(*kind) => {
+                    addressing.apply(&mut instruction, operand)
+                }
                 (_, Some(class)) => {
                     let register = self.register(class, registers_so_far, mode);
                     registers_so_far += 1;
@@ -150,9 +200,16 @@ impl Choice<'_> {
     }
 
     fn register(&self, class: Class, position: usize, mode: Mode) -> Register {
-        let pairs = if class == Class::Byte { BYTE_PAIRS } else { PAIRS };
+        let pairs = if class == Class::Byte {
+            BYTE_PAIRS
+        } else {
+            PAIRS
+        };
         // The first operand runs through all registers once the pairs are used up.
-        let (first, second) = pairs.get(self.profile).copied().unwrap_or((self.profile, self.profile + 1));
+        let (first, second) = pairs
+            .get(self.profile)
+            .copied()
+            .unwrap_or((self.profile, self.profile + 1));
         let number = match position {
             0 => first,
             1 => second,
@@ -169,7 +226,13 @@ impl Choice<'_> {
         start + (number % count) as u32
     }
 
-    fn set_other(&self, instruction: &mut Instruction, operand: u32, kind: Kind, mode: Mode) -> Option<()> {
+    fn set_other(
+        &self,
+        instruction: &mut Instruction,
+        operand: u32,
+        kind: Kind,
+        mode: Mode,
+    ) -> Option<()> {
         use Register::{BX, DI, EBX, EDI, ESI, RBX, RDI, RSI, SI};
         let target = TARGETS[self.branch % TARGETS.len()];
         if let Some(register) = fixed_register(kind) {
@@ -249,5 +312,8 @@ impl Choice<'_> {
 }
 
 fn takes_memory(kind: Kind) -> bool {
-    matches!(kind, Kind::mem | Kind::r8_or_mem | Kind::r16_or_mem | Kind::r32_or_mem | Kind::r64_or_mem)
+    matches!(
+        kind,
+        Kind::mem | Kind::r8_or_mem | Kind::r16_or_mem | Kind::r32_or_mem | Kind::r64_or_mem
+    )
 }

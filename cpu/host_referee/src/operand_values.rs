@@ -5,9 +5,42 @@ use crate::state::flags;
 
 /// Values at which arithmetic changes its mind, at every width, and the BCD boundaries.
 const EDGES: [u64; 36] = [
-    0, 1, 2, 3, 0x09, 0x0a, 0x0f, 0x10, 0x11, 0x7e, 0x7f, 0x80, 0x81, 0x99, 0x9a, 0xfe, 0xff, 0x100, 0x7ffe, 0x7fff,
-    0x8000, 0x8001, 0xffff, 0x1_0000, 0x7fff_fffe, 0x7fff_ffff, 0x8000_0000, 0x8000_0001, 0xffff_ffff, 0x1_0000_0000,
-    0x7fff_ffff_ffff_ffff, 0x8000_0000_0000_0000, 0x8000_0000_0000_0001, 0x5555_5555_5555_5555, u64::MAX - 1, u64::MAX,
+    0,
+    1,
+    2,
+    3,
+    0x09,
+    0x0a,
+    0x0f,
+    0x10,
+    0x11,
+    0x7e,
+    0x7f,
+    0x80,
+    0x81,
+    0x99,
+    0x9a,
+    0xfe,
+    0xff,
+    0x100,
+    0x7ffe,
+    0x7fff,
+    0x8000,
+    0x8001,
+    0xffff,
+    0x1_0000,
+    0x7fff_fffe,
+    0x7fff_ffff,
+    0x8000_0000,
+    0x8000_0001,
+    0xffff_ffff,
+    0x1_0000_0000,
+    0x7fff_ffff_ffff_ffff,
+    0x8000_0000_0000_0000,
+    0x8000_0000_0000_0001,
+    0x5555_5555_5555_5555,
+    u64::MAX - 1,
+    u64::MAX,
 ];
 
 /// Shift counts around every width and every mask.
@@ -38,12 +71,29 @@ pub fn count(random: &mut Random) -> u64 {
 
 /// A loop counter, at both sides of zero in each width.
 pub fn counter(random: &mut Random) -> u64 {
-    let edges = [0, 1, 2, 0x1_0000, 0x1_0001, 0x1_0000_0000, 0x1_0000_0001, u64::MAX];
-    if random.one_in(4) { random.next() } else { random.pick(&edges) }
+    let edges = [
+        0,
+        1,
+        2,
+        0x1_0000,
+        0x1_0001,
+        0x1_0000_0000,
+        0x1_0000_0001,
+        u64::MAX,
+    ];
+    if random.one_in(4) {
+        random.next()
+    } else {
+        random.pick(&edges)
+    }
 }
 
 /// RFLAGS before the instruction: any arithmetic flags, and now and then the direction flag.
 pub fn rflags(random: &mut Random, direction_one_in: u64) -> u64 {
-    let direction = if random.one_in(direction_one_in) { flags::DF } else { 0 };
+    let direction = if random.one_in(direction_one_in) {
+        flags::DF
+    } else {
+        0
+    };
     flags::ONE | flags::IF | direction | random.next() & flags::ARITHMETIC
 }

@@ -18,7 +18,10 @@ impl Random {
     }
 
     /// 64 random bits.
-    #[allow(clippy::should_implement_trait, reason = "an endless sequence needs no Option")]
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "an endless sequence needs no Option"
+    )]
     pub fn next(&mut self) -> u64 {
         self.state ^= self.state >> 12;
         self.state ^= self.state << 25;

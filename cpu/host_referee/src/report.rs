@@ -9,7 +9,8 @@ use crate::state::{Fault, Mode, Outcome, State, flags};
 
 /// The names of the registers, in the order of [`State::gpr`].
 const NAMES: [&str; 16] = [
-    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+    "r14", "r15",
 ];
 /// How many differing bytes of memory a mismatch keeps.
 pub const MEMORY_DIFFERENCES: usize = 16;
@@ -47,15 +48,17 @@ pub struct Report {
 impl Report {
     /// The sum over all mnemonics.
     pub fn total(&self) -> Tally {
-        self.mnemonics.values().fold(Tally::default(), |sum, tally| Tally {
-            forms: sum.forms + tally.forms,
-            cases: sum.cases + tally.cases,
-            faults: sum.faults + tally.faults,
-            unsupported: sum.unsupported + tally.unsupported,
-            mismatches: sum.mismatches + tally.mismatches,
-            undefined_flags: sum.undefined_flags + tally.undefined_flags,
-            undefined_flags_equal: sum.undefined_flags_equal + tally.undefined_flags_equal,
-        })
+        self.mnemonics
+            .values()
+            .fold(Tally::default(), |sum, tally| Tally {
+                forms: sum.forms + tally.forms,
+                cases: sum.cases + tally.cases,
+                faults: sum.faults + tally.faults,
+                unsupported: sum.unsupported + tally.unsupported,
+                mismatches: sum.mismatches + tally.mismatches,
+                undefined_flags: sum.undefined_flags + tally.undefined_flags,
+                undefined_flags_equal: sum.undefined_flags_equal + tally.undefined_flags_equal,
+            })
     }
 }
 
@@ -68,7 +71,11 @@ impl fmt::Display for Report {
             total.forms, total.cases, total.faults, total.mismatches, total.unsupported
         )?;
         for (feature, codes) in &self.skipped {
-            writeln!(f, "not run, the host lacks {feature}: {} codes", codes.len())?;
+            writeln!(
+                f,
+                "not run, the host lacks {feature}: {} codes",
+                codes.len()
+            )?;
         }
         for (mnemonic, tally) in &self.mnemonics {
             if tally.mismatches != 0 || tally.unsupported != 0 {
@@ -131,21 +138,45 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes: Vec<String> = self.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        writeln!(f, "{}    ({:?}: {}; {:?})", self.instruction, self.mode, bytes.join(" "), self.code)?;
+        let bytes: Vec<String> = self
+            .bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        writeln!(
+            f,
+            "{}    ({:?}: {}; {:?})",
+            self.instruction,
+            self.mode,
+            bytes.join(" "),
+            self.code
+        )?;
         self.write_before(f)?;
         if ending(&self.host) != ending(&self.subject) {
-            writeln!(f, "  ends      host {}, subject {}", ending(&self.host), ending(&self.subject))?;
+            writeln!(
+                f,
+                "  ends      host {}, subject {}",
+                ending(&self.host),
+                ending(&self.subject)
+            )?;
         }
         if let (Some(host), Some(subject)) = (state(&self.host), state(&self.subject)) {
             for (index, name) in NAMES.iter().enumerate() {
                 if host.gpr[index] != subject.gpr[index] {
-                    let (before, host, subject) = (self.before.gpr[index], host.gpr[index], subject.gpr[index]);
-                    writeln!(f, "  {name:9} host {host:#x}, subject {subject:#x} (was {before:#x})")?;
+                    let (before, host, subject) =
+                        (self.before.gpr[index], host.gpr[index], subject.gpr[index]);
+                    writeln!(
+                        f,
+                        "  {name:9} host {host:#x}, subject {subject:#x} (was {before:#x})"
+                    )?;
                 }
             }
             if host.rip != subject.rip {
-                writeln!(f, "  rip       host {:+#x}, subject {:+#x}", host.rip as i64, subject.rip as i64)?;
+                writeln!(
+                    f,
+                    "  rip       host {:+#x}, subject {:+#x}",
+                    host.rip as i64, subject.rip as i64
+                )?;
             }
             if (host.rflags ^ subject.rflags) & !flags::RF & !self.undefined_flags != 0 {
                 writeln!(
@@ -158,8 +189,17 @@ impl fmt::Display for Mismatch {
                 )?;
             }
         }
-        for MemoryDifference { address, before, host, subject } in &self.memory {
-            writeln!(f, "  {address:#x}: host {host:02x}, subject {subject:02x} (was {before:02x})")?;
+        for MemoryDifference {
+            address,
+            before,
+            host,
+            subject,
+        } in &self.memory
+        {
+            writeln!(
+                f,
+                "  {address:#x}: host {host:02x}, subject {subject:02x} (was {before:02x})"
+            )?;
         }
         Ok(())
     }
@@ -168,7 +208,9 @@ impl fmt::Display for Mismatch {
 impl Mismatch {
     /// The registers that the instruction names or implies.
     fn write_before(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(form) = crate::forms::Form::new(self.mode, &self.bytes) else { return Ok(()) };
+        let Some(form) = crate::forms::Form::new(self.mode, &self.bytes) else {
+            return Ok(());
+        };
         let mut factory = iced_x86::InstructionInfoFactory::new();
         let mut used: Vec<usize> = factory
             .info(&form.instruction)
@@ -182,7 +224,12 @@ impl Mismatch {
         used.dedup();
         write!(f, "  before   ")?;
         for index in used {
-            write!(f, " {}={:#x}", NAMES[index & 15], self.before.gpr[index & 15])?;
+            write!(
+                f,
+                " {}={:#x}",
+                NAMES[index & 15],
+                self.before.gpr[index & 15]
+            )?;
         }
         writeln!(f, " [{}]", flags::names(self.before.rflags))
     }

@@ -105,7 +105,11 @@ pub mod flags {
             .filter(|(bit, _)| rflags & bit != 0)
             .map(|(_, name)| *name)
             .collect();
-        if set.is_empty() { "-".to_owned() } else { set.join(" ") }
+        if set.is_empty() {
+            "-".to_owned()
+        } else {
+            set.join(" ")
+        }
     }
 }
 
@@ -193,5 +197,6 @@ pub trait Subject {
     /// `code` is at [`crate::windows::CODE_START`], inside the code window, which is otherwise full of `int3`, can be
     /// read and executed but not written, and isn't part of `memory`. The windows in `memory` are readable and
     /// writable user pages; every other linear address is unmapped. Selectors are as in [`selectors`].
-    fn execute(&mut self, mode: Mode, code: &[u8], before: &State, memory: &mut Scratch) -> Outcome;
+    fn execute(&mut self, mode: Mode, code: &[u8], before: &State, memory: &mut Scratch)
+    -> Outcome;
 }

@@ -22,6 +22,8 @@ pub struct Undefined {
     pub string_registers_above_32: bool,
     /// All memory, if the instruction faults: it stores several times, in an order of the processor's choice.
     pub memory_after_fault: bool,
+    /// All registers, if the instruction faults: POPA may have loaded some of them already.
+    pub registers_after_fault: bool,
 }
 
 impl Undefined {
@@ -31,24 +33,37 @@ impl Undefined {
     pub fn of(form: &Form, before: &State, source_is_zero: bool) -> Undefined {
         use Mnemonic as M;
         let instruction = &form.instruction;
-        let mut undefined = Undefined { flags: flags_by_iced(instruction), ..Undefined::default() };
+        let mut undefined = Undefined {
+            flags: flags_by_iced(instruction),
+            ..Undefined::default()
+        };
         match instruction.mnemonic() {
             M::Rol | M::Ror | M::Rcl | M::Rcr => {
-                undefined.flags = if masked_count(form, before) > 1 { flags::OF } else { 0 };
+                undefined.flags = if masked_count(form, before) > 1 {
+                    flags::OF
+                } else {
+                    0
+                };
             }
             M::Shl | M::Sal | M::Shr | M::Sar => undefined.flags = after_shift(form, before),
             M::Shld | M::Shrd => undefined.add_double_shift(form, before),
-            M::Bsf | M::Bsr if source_is_zero && form.mode == Mode::Long64 => {
+            M::Bsf | M::Bsr
+                if source_is_zero
+                    && form.mode == Mode::Long64
+                    && instruction.op0_register().size() == 4 =>
+            {
                 // The destination is left alone, but older processors clear the upper half with a 32-bit operand.
-                if instruction.op0_register().size() == 4 {
-                    undefined.register = Some((instruction.op0_register().number(), !0 << 32));
-                }
+                undefined.register = Some((instruction.op0_register().number(), !0 << 32));
             }
             M::Bswap if instruction.op0_register().size() == 2 => {
                 undefined.register = Some((instruction.op0_register().number(), 0xffff));
             }
             M::Enter | M::Pusha | M::Pushad => undefined.memory_after_fault = true,
-            M::Push if instruction.op0_kind() == OpKind::Register && instruction.op0_register().is_segment_register() => {
+            M::Popa | M::Popad => undefined.registers_after_fault = true,
+            M::Push
+                if instruction.op0_kind() == OpKind::Register
+                    && instruction.op0_register().is_segment_register() =>
+            {
                 // Some processors write 16 bits and leave the rest of the slot alone.
                 let size = instruction.stack_pointer_increment().unsigned_abs() as u64;
                 let slot = before.gpr[RSP].wrapping_sub(size) & form.mode.register_mask();
@@ -76,7 +91,11 @@ impl Undefined {
             } else {
                 self.memory = instruction
                     .virtual_address(0, 0, |register, _, _| {
-                        Some(if register.is_segment_register() { 0 } else { register_value(before, register) })
+                        Some(if register.is_segment_register() {
+                            0
+                        } else {
+                            register_value(before, register)
+                        })
                     })
                     .map(|address| (address, 2));
             }
@@ -103,7 +122,11 @@ fn flags_by_iced(instruction: &Instruction) -> u64 {
 fn after_shift(form: &Form, before: &State) -> u64 {
     let count = masked_count(form, before);
     let arithmetic_right = form.code.mnemonic() == Mnemonic::Sar;
-    let carry = if count >= width(form) && !arithmetic_right { flags::CF } else { 0 };
+    let carry = if count >= width(form) && !arithmetic_right {
+        flags::CF
+    } else {
+        0
+    };
     match count {
         0 => 0,
         1 => flags::AF,

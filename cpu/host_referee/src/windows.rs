@@ -82,7 +82,12 @@ impl Scratch {
     /// A little-endian number of up to 8 bytes, if a window holds it.
     pub fn read(&self, address: u64, size: usize) -> Option<u64> {
         let bytes = self.slice(address, size.min(8))?;
-        Some(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+        Some(
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+        )
     }
 
     /// Writes the bytes that fall into a window and ignores the others.
@@ -101,13 +106,20 @@ impl Scratch {
     }
 
     /// Every address at which the two differ, with the byte here and the byte there.
-    pub fn differences<'a>(&'a self, other: &'a Scratch) -> impl Iterator<Item = (u64, u8, u8)> + 'a {
+    pub fn differences<'a>(
+        &'a self,
+        other: &'a Scratch,
+    ) -> impl Iterator<Item = (u64, u8, u8)> + 'a {
         let pair = |start: u64, ours: &'a [u8], theirs: &'a [u8]| {
             (start..)
                 .zip(ours.iter().zip(theirs))
                 .filter(|(_, (a, b))| a != b)
                 .map(|(address, (a, b))| (address, *a, *b))
         };
-        pair(DATA_START, &self.data[..], &other.data[..]).chain(pair(STACK_START, &self.stack[..], &other.stack[..]))
+        pair(DATA_START, &self.data[..], &other.data[..]).chain(pair(
+            STACK_START,
+            &self.stack[..],
+            &other.stack[..],
+        ))
     }
 }

@@ -1,5 +1,8 @@
 //! The windows of [`crate::windows`], mapped at their fixed addresses.
-#![allow(unsafe_code, reason = "maps memory at fixed addresses; see the invariants in native.rs")]
+#![allow(
+    unsafe_code,
+    reason = "maps memory at fixed addresses; see the invariants in native.rs"
+)]
 
 use std::io::Error;
 use std::ptr::{self, NonNull};
@@ -9,8 +12,8 @@ use libc::{PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE, c_int};
 
 use super::Unavailable;
 use crate::windows::{
-    CODE_START, CODE_WINDOW_SIZE, CODE_WINDOW_START, DATA_SIZE, DATA_START, RESERVED_END, RESERVED_START, STACK_SIZE,
-    STACK_START, Scratch,
+    CODE_START, CODE_WINDOW_SIZE, CODE_WINDOW_START, DATA_SIZE, DATA_START, RESERVED_END,
+    RESERVED_START, STACK_SIZE, STACK_START, Scratch,
 };
 
 const INT3: u8 = 0xcc;
@@ -28,15 +31,39 @@ impl Windows {
     pub fn map() -> Result<Windows, Unavailable> {
         let anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
         let reserve = anonymous | MAP_FIXED_NOREPLACE | MAP_NORESERVE;
-        map(RESERVED_START, RESERVED_SIZE, PROT_NONE, reserve, -1, "the reserved range")?;
+        map(
+            RESERVED_START,
+            RESERVED_SIZE,
+            PROT_NONE,
+            reserve,
+            -1,
+            "the reserved range",
+        )?;
         // From here on, dropping `windows` undoes everything.
-        let mut windows = Windows { code: NonNull::dangling() };
+        let mut windows = Windows {
+            code: NonNull::dangling(),
+        };
         let writable = PROT_READ | PROT_WRITE;
-        map(DATA_START, DATA_SIZE, writable, anonymous | MAP_FIXED, -1, "the data window")?;
-        map(STACK_START, STACK_SIZE, writable, anonymous | MAP_FIXED, -1, "the stack window")?;
+        map(
+            DATA_START,
+            DATA_SIZE,
+            writable,
+            anonymous | MAP_FIXED,
+            -1,
+            "the data window",
+        )?;
+        map(
+            STACK_START,
+            STACK_SIZE,
+            writable,
+            anonymous | MAP_FIXED,
+            -1,
+            "the stack window",
+        )?;
 
         // SAFETY: the name is a valid C string; no memory is involved.
-        let file = unsafe { libc::memfd_create(c"paravane-code-window".as_ptr(), libc::MFD_CLOEXEC) };
+        let file =
+            unsafe { libc::memfd_create(c"paravane-code-window".as_ptr(), libc::MFD_CLOEXEC) };
         if file < 0 {
             return Err(last_error("the code window's file"));
         }
@@ -46,8 +73,24 @@ impl Windows {
             Err(last_error("the code window's size"))
         } else {
             let executable = PROT_READ | PROT_EXEC;
-            map(CODE_WINDOW_START, CODE_WINDOW_SIZE, executable, MAP_SHARED | MAP_FIXED, file, "the code window")
-                .and_then(|_| map(0, CODE_WINDOW_SIZE, writable, MAP_SHARED, file, "the code window's copy"))
+            map(
+                CODE_WINDOW_START,
+                CODE_WINDOW_SIZE,
+                executable,
+                MAP_SHARED | MAP_FIXED,
+                file,
+                "the code window",
+            )
+            .and_then(|_| {
+                map(
+                    0,
+                    CODE_WINDOW_SIZE,
+                    writable,
+                    MAP_SHARED,
+                    file,
+                    "the code window's copy",
+                )
+            })
         };
         // SAFETY: `file` is ours, open, and not used after this; mappings outlive it.
         unsafe { libc::close(file) };
@@ -60,7 +103,8 @@ impl Windows {
     pub fn set_code(&mut self, code: &[u8]) {
         let offset = (CODE_START - CODE_WINDOW_START) as usize;
         // SAFETY: `self.code` maps CODE_WINDOW_SIZE writable bytes until drop, and `&mut self` makes the access unique.
-        let window = unsafe { std::slice::from_raw_parts_mut(self.code.as_ptr(), CODE_WINDOW_SIZE) };
+        let window =
+            unsafe { std::slice::from_raw_parts_mut(self.code.as_ptr(), CODE_WINDOW_SIZE) };
         window.fill(INT3);
         for (slot, byte) in window[offset..].iter_mut().zip(code) {
             *slot = *byte;
@@ -105,7 +149,10 @@ fn pointer(address: u64) -> *mut u8 {
 }
 
 fn last_error(what: &'static str) -> Unavailable {
-    Unavailable::Setup { what, error: Error::last_os_error() }
+    Unavailable::Setup {
+        what,
+        error: Error::last_os_error(),
+    }
 }
 
 fn map(

@@ -1,5 +1,8 @@
 //! The signal handlers that catch the instruction's end, and what they saw.
-#![allow(unsafe_code, reason = "installs signal handlers; see the invariants in native.rs")]
+#![allow(
+    unsafe_code,
+    reason = "installs signal handlers; see the invariants in native.rs"
+)]
 
 use std::cell::Cell;
 use std::io::Error;
@@ -59,7 +62,11 @@ pub fn run(_windows: &Windows, entry: &Entry) -> Stopped {
 }
 
 /// Called by [`trampoline::handle`]: keeps the registers and returns where to go home, or 0 for a signal that isn't ours.
-pub extern "C" fn record(signal: c_int, _info: *mut libc::siginfo_t, context: *mut libc::c_void) -> u64 {
+pub extern "C" fn record(
+    signal: c_int,
+    _info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) -> u64 {
     let home = HOME.get();
     if home == 0 {
         // SAFETY: sets the default action; then the interrupted instruction runs again and ends the process.
@@ -116,14 +123,17 @@ impl Handlers {
             // SAFETY: all-zero is a valid sigaction; `handle` has the SA_SIGINFO signature.
             unsafe {
                 let mut action: libc::sigaction = std::mem::zeroed();
-                let handler: unsafe extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) = trampoline::handle;
+                let handler: unsafe extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void) =
+                    trampoline::handle;
                 action.sa_sigaction = handler as usize;
                 action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
                 let mut previous = MaybeUninit::uninit();
                 if libc::sigaction(signal, &action, previous.as_mut_ptr()) != 0 {
                     return Err(failed("a signal handler"));
                 }
-                handlers.previous_actions.push((signal, previous.assume_init()));
+                handlers
+                    .previous_actions
+                    .push((signal, previous.assume_init()));
             }
         }
         Ok(handlers)
@@ -144,5 +154,8 @@ impl Drop for Handlers {
 }
 
 fn failed(what: &'static str) -> Unavailable {
-    Unavailable::Setup { what, error: Error::last_os_error() }
+    Unavailable::Setup {
+        what,
+        error: Error::last_os_error(),
+    }
 }

@@ -1,5 +1,8 @@
 //! The way into the instruction, the way out of the signal handler, and nothing else.
-#![allow(unsafe_code, reason = "loads and saves every register; see the invariants in native.rs")]
+#![allow(
+    unsafe_code,
+    reason = "loads and saves every register; see the invariants in native.rs"
+)]
 
 use std::arch::naked_asm;
 
@@ -102,7 +105,11 @@ pub unsafe extern "C" fn enter(entry: *const Entry, home: *mut u64) {
 ///
 /// Only the kernel calls it, as an `SA_SIGINFO` handler on an alternate stack.
 #[unsafe(naked)]
-pub unsafe extern "C" fn handle(signal: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+pub unsafe extern "C" fn handle(
+    signal: i32,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
     naked_asm!(
         "push 0x202",
         "popfq",
