@@ -219,7 +219,7 @@ impl<'a> Comparison<'a> {
 fn same_outcome(host: &Outcome, subject: &Outcome, undefined: &Undefined) -> bool {
     match (host, subject) {
         (Outcome::Completed(host), Outcome::Completed(subject)) => {
-            same_state(host, subject, undefined)
+            same_state(host, subject, undefined, undefined.idle_string_registers)
         }
         (
             Outcome::Fault {
@@ -235,13 +235,19 @@ fn same_outcome(host: &Outcome, subject: &Outcome, undefined: &Undefined) -> boo
             if undefined.registers_after_fault {
                 subject.gpr = host.gpr;
             }
-            host_fault == subject_fault && same_state(host, &subject, undefined)
+            let open = undefined.faulting_string_registers;
+            host_fault == subject_fault && same_state(host, &subject, undefined, open)
         }
         _ => false,
     }
 }
 
-fn same_state(host: &State, subject: &State, undefined: &Undefined) -> bool {
+fn same_state(
+    host: &State,
+    subject: &State,
+    undefined: &Undefined,
+    strings_are_open: bool,
+) -> bool {
     let same_registers =
         host.gpr
             .iter()
@@ -252,7 +258,7 @@ fn same_state(host: &State, subject: &State, undefined: &Undefined) -> bool {
                     Some((register, bits)) if register == index => bits,
                     _ => 0,
                 };
-                if undefined.string_registers_above_32 && matches!(index, 1 | 6 | 7) {
+                if strings_are_open && matches!(index, 1 | 6 | 7) {
                     ignored |= !0 << 32;
                 }
                 (host ^ subject) & !ignored == 0

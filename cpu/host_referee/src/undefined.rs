@@ -18,8 +18,10 @@ pub struct Undefined {
     pub register: Option<(usize, u64)>,
     /// Bytes of memory, as address and length.
     pub memory: Option<(u64, usize)>,
-    /// RCX, RSI and RDI above bit 31: whether a REP that does nothing with 32-bit addresses clears them.
-    pub string_registers_above_32: bool,
+    /// RCX, RSI and RDI above bit 31, if nothing is done: some processors clear them even then.
+    pub idle_string_registers: bool,
+    /// The same, if a REP with 32-bit addresses faults (perhaps in the first iteration).
+    pub faulting_string_registers: bool,
     /// All memory, if the instruction faults: it stores several times, in an order of the processor's choice.
     pub memory_after_fault: bool,
     /// All registers, if the instruction faults: POPA may have loaded some of them already.
@@ -71,7 +73,10 @@ impl Undefined {
             }
             _ => {}
         }
-        undefined.string_registers_above_32 = does_nothing_with_32_bit_addresses(form, before);
+        if repeats_with_32_bit_addresses(form) {
+            undefined.idle_string_registers = before.gpr[1] as u32 == 0;
+            undefined.faulting_string_registers = true;
+        }
         undefined
     }
 
@@ -154,13 +159,14 @@ fn masked_count(form: &Form, before: &State) -> u64 {
     count & if width(form) == 64 { 63 } else { 31 }
 }
 
-fn does_nothing_with_32_bit_addresses(form: &Form, before: &State) -> bool {
+/// Whether REP counts in ECX and leaves the upper halves of the registers open in 64-bit mode.
+fn repeats_with_32_bit_addresses(form: &Form) -> bool {
     let instruction = &form.instruction;
     let narrow = instruction
         .op_kinds()
         .any(|kind| matches!(kind, OpKind::MemorySegESI | OpKind::MemoryESEDI));
     let repeated = instruction.has_rep_prefix() || instruction.has_repne_prefix();
-    form.mode == Mode::Long64 && narrow && repeated && before.gpr[1] as u32 == 0
+    form.mode == Mode::Long64 && narrow && repeated
 }
 
 /// Whether a code is a bit scan, whose result depends on the source being zero.
