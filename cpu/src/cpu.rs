@@ -5,7 +5,7 @@ use crate::exception::Exception;
 use crate::exit::{DeviceDialogue, Stop};
 use crate::features::Features;
 use crate::intercepts::{Intercepts, Sensitive};
-use crate::memory::ram::{Ram, Watch};
+use crate::memory::ram::{PAGE_SHIFT, Ram, Watch};
 use crate::memory::tlb::{Denied, Tlb, TlbStatistics};
 use crate::state::control::{Control, Cr0, Efer};
 use crate::state::debug::{Condition, Debug, Dr6};
@@ -150,6 +150,24 @@ impl Cpu {
     pub fn refresh(&mut self) {
         self.tlb.flush_all();
         self.mode_changed();
+    }
+
+    /// Works out everything that is derived from the architectural state but the TLB: enough
+    /// after changes that no translation depends on.
+    pub fn state_changed(&mut self) {
+        self.mode_changed();
+    }
+
+    /// Writes RAM from outside, as a device does: decoded code that it hits is forgotten. Returns
+    /// whether all of it was RAM; if not, nothing is written.
+    pub fn write_ram(&mut self, address: u64, bytes: &[u8]) -> bool {
+        let length = bytes.len() as u64;
+        let Some(target) = self.ram.slice_mut(address, length) else { return false };
+        target.copy_from_slice(bytes);
+        for page in (address >> PAGE_SHIFT)..=((address + length.max(1) - 1) >> PAGE_SHIFT) {
+            self.note_write(page << PAGE_SHIFT);
+        }
+        true
     }
 
     /// After a change of RAM behind the CPU's back: decoded code is forgotten.

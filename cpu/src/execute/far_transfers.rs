@@ -81,11 +81,11 @@ impl Cpu {
 
     fn far_jump<W: Word>(&mut self, selector: Selector, offset: W) -> Step {
         let target = match self.destination(selector)? {
-            Destination::Code(code) => Target { code, rip: offset.zero_extend() },
+            Destination::Code(code) => Target { code, rip: offset.zero_extend(), ring: self.cpl },
             Destination::Gate(gate) => self.gate_jump_target(&gate)?,
         };
         self.check_code_offset(&target.code, target.rip)?;
-        self.transfer_within(target);
+        self.transfer(target);
         Ok(())
     }
 
@@ -94,23 +94,13 @@ impl Cpu {
             Destination::Code(code) => code,
             Destination::Gate(gate) => return self.call_through(&gate),
         };
-        let target = Target { code, rip: offset.zero_extend() };
+        let target = Target { code, rip: offset.zero_extend(), ring: self.cpl };
         self.check_stack_room::<W>(2)?;
         self.check_code_offset(&target.code, target.rip)?;
         let Selector(old_code) = self.segments.get(SegmentName::Cs).selector;
         self.push_frame::<W>(&[old_code.into(), self.rip()])?;
-        self.transfer_within(target);
-        Ok(())
-    }
-
-    /// Goes to code of the same ring. In real mode a selector has no privilege level.
-    fn transfer_within(&mut self, target: Target) {
-        let ring = self.cpl;
         self.transfer(target);
-        if self.cpl != ring {
-            self.cpl = ring;
-            self.mode_changed();
-        }
+        Ok(())
     }
 }
 
@@ -158,7 +148,6 @@ pub(crate) fn return_far<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     } else {
         cpu.real_mode_code(selector)
     };
-    let target = Target { code, rip };
     if cpu.mode().has_descriptors() && selector.rpl() > cpu.cpl {
         // Parameters lie on both stacks: above CS here, and at the top of the outer one.
         let outer = 2 * W::BYTES + released;
@@ -166,12 +155,13 @@ pub(crate) fn return_far<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
         let outer_selector = cpu.peek_stack::<W>(outer + W::BYTES)?.zero_extend() as u16;
         let stack = cpu.return_stack(Selector(outer_selector), &code)?;
         cpu.check_code_offset(&code, rip)?;
+        let target = Target { code, rip, ring: selector.rpl() };
         cpu.return_to_stack(target, stack, pointer, released);
         return Ok(());
     }
     cpu.check_code_offset(&code, rip)?;
     // Order matters: the pop goes by the stack size of the code that is left.
     cpu.drop_stack(2 * W::BYTES + released);
-    cpu.transfer_within(target);
+    cpu.transfer(Target { code, rip, ring: cpu.cpl });
     Ok(())
 }

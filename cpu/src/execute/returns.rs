@@ -53,7 +53,7 @@ impl Cpu {
         pointer: u64,
         released: u64,
     ) {
-        let outer = target.code.selector.rpl() > self.cpl;
+        let outer = target.ring > self.cpl;
         self.transfer(target);
         self.segments.set(SegmentName::Ss, stack);
         // A 16-bit stack takes only the low half, and the rest of ESP shows through.

@@ -21,9 +21,10 @@ use crate::word::Word;
 /// Where control goes.
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
-    /// The code segment, its selector already with the new privilege level.
     pub(crate) code: Segment,
     pub(crate) rip: u64,
+    /// The privilege level there.
+    pub(crate) ring: u8,
 }
 
 /// A stack to switch to.
@@ -104,9 +105,9 @@ impl Cpu {
         Ok(())
     }
 
-    /// Goes to `target`, whose privilege is that of its selector.
+    /// Goes to `target`.
     pub(crate) fn transfer(&mut self, target: Target) {
-        self.cpl = target.code.selector.rpl();
+        self.cpl = target.ring;
         self.segments.set(SegmentName::Cs, target.code);
         self.registers.set(RIP, target.rip);
         self.mode_changed();

@@ -53,15 +53,13 @@ impl EntryMemory for Tables<'_> {
     }
 }
 
-/// Does what a write to a watched page calls for. Returns whether it was one.
-fn note_write(ram: &mut Ram, written_code: &mut Vec<u64>, physical: u64) -> bool {
+fn note_write(ram: &mut Ram, written_code: &mut Vec<u64>, physical: u64) {
     let watch = ram.watch(physical);
     if watch.contains(Watch::CODE) {
         ram.set_watch(physical, Watch::CODE, false);
         written_code.push(physical >> PAGE_SHIFT);
     }
     ram.set_watch(physical, Watch::CLEAN, false);
-    watch.intersects(Watch::CODE | Watch::CLEAN)
 }
 
 impl Cpu {
@@ -320,14 +318,18 @@ impl Cpu {
     /// Writes machine memory: RAM, or else a device.
     pub(crate) fn write_physical<W: Word>(&mut self, address: u64, value: W) -> Step {
         if self.ram.write(address, value) {
-            if note_write(&mut self.ram, &mut self.written_code, address) {
-                self.attention |= !self.written_code.is_empty();
-            }
+            self.note_write(address);
             return Ok(());
         }
         let width = AccessWidth::of(W::BYTES).unwrap_or(AccessWidth::Byte);
         let value = value.zero_extend();
         self.device.access(DeviceAccess::WriteMemory { address, width, value }).map(drop)
+    }
+
+    /// Does what a write to RAM calls for if its page is watched.
+    pub(crate) fn note_write(&mut self, physical: u64) {
+        note_write(&mut self.ram, &mut self.written_code, physical);
+        self.attention |= !self.written_code.is_empty();
     }
 
     /// Reads a system structure (descriptor table, TSS) at a linear address, as the CPU does by
