@@ -20,7 +20,7 @@ pvh_start:
     add edi, 8
     loop 1b
     mov dword ptr [boot_level3], offset boot_level2 + 3
-    mov dword ptr [boot_level4], offset boot_level3 + 3
+    mov dword ptr [boot_level4], offset boot_level3 + 7 # user, too: guests add user pages below
 
 # Order matters: PAE, CR3 and EFER.LME before CR0.PG, whose setting activates long mode.
     mov eax, cr4
