@@ -107,8 +107,10 @@ size_t read_line(char *line, size_t capacity)
     size_t length = 0;
     for (;;) {
         int letter = privileged->console_read();
-        if (letter < 0)
+        if (letter < 0) {
+            privileged->console_wait();
             continue;
+        }
         if (letter == '\r' || letter == '\n')
             break;
         if (letter == '\b' || letter == 0x7f) {

@@ -13,5 +13,5 @@ void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints, then ends the guest with exit value 1: for states that should be impossible. */
 void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* Reads one line with echo and backspace; returns its length. Waits by polling. */
+/* Reads one line with echo and backspace; returns its length. Enables interrupts. */
 size_t read_line(char *line, size_t capacity);

@@ -64,35 +64,6 @@ static void system_calls_start(void)
 
 static u64 fault_address(void) { return read_cr2(); }
 
-/* ---- Console: COM1, polled ---- */
-
-#define COM1 0x3f8
-#define LINE_STATUS (COM1 + 5)
-#define STATUS_RECEIVED 0x01
-#define STATUS_TRANSMITTER_EMPTY 0x20
-
-static void console_start(void)
-{
-    /* The receive FIFO is left as it is: resetting it would lose what was typed already. */
-    out8(COM1 + 1, 0x00); /* no interrupts */
-    out8(COM1 + 3, 0x80); /* divisor latch: 115200 baud */
-    out8(COM1 + 0, 0x01);
-    out8(COM1 + 1, 0x00);
-    out8(COM1 + 3, 0x03); /* 8 bits, no parity, 1 stop bit */
-    out8(COM1 + 4, 0x03); /* DTR, RTS */
-}
-
-static void console_write(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        while (!(in8(LINE_STATUS) & STATUS_TRANSMITTER_EMPTY))
-            ;
-        out8(COM1, (u8)text[i]);
-    }
-}
-
-static int console_read(void) { return in8(LINE_STATUS) & STATUS_RECEIVED ? in8(COM1) : -1; }
-
 /* ---- Interrupts: two 8259s, all lines masked but those somebody asked for ---- */
 
 #define PIC1_COMMAND 0x20
@@ -116,11 +87,65 @@ static void interrupt_controllers_start(void)
     out8(PIC2_DATA, 0xff);
 }
 
+static void set_line_masked(unsigned line, bool masked)
+{
+    u8 mask = in8(PIC1_DATA);
+    out8(PIC1_DATA, (u8)(masked ? mask | 1U << line : mask & ~(1U << line)));
+}
+
 static void interrupts_on(void) { asm volatile("sti" : : : "memory"); }
 static void interrupts_off(void) { asm volatile("cli" : : : "memory"); }
 
 /* STI takes effect after the next instruction: no interrupt can slip in before HLT. */
 static void idle(void) { asm volatile("sti; hlt" : : : "memory"); }
+
+/* ---- Console: COM1; line 4 wakes who waits for input ---- */
+
+#define COM1 0x3f8
+#define LINE_STATUS (COM1 + 5)
+#define STATUS_RECEIVED 0x01
+#define STATUS_TRANSMITTER_EMPTY 0x20
+
+static void console_start(void)
+{
+    /* The receive FIFO is left as it is: resetting it would lose what was typed already. */
+    out8(COM1 + 1, 0x00); /* no interrupts */
+    out8(COM1 + 3, 0x80); /* divisor latch: 115200 baud */
+    out8(COM1 + 0, 0x01);
+    out8(COM1 + 1, 0x00);
+    out8(COM1 + 3, 0x03); /* 8 bits, no parity, 1 stop bit */
+    out8(COM1 + 4, 0x0b); /* DTR, RTS, and OUT2, which lets interrupts through */
+}
+
+static void console_write(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        while (!(in8(LINE_STATUS) & STATUS_TRANSMITTER_EMPTY))
+            ;
+        out8(COM1, (u8)text[i]);
+    }
+}
+
+static int console_read(void) { return in8(LINE_STATUS) & STATUS_RECEIVED ? in8(COM1) : -1; }
+
+static void console_interrupt(struct trap_frame *frame)
+{
+    (void)frame; /* the byte stays in the UART until console_read takes it */
+    out8(PIC1_COMMAND, END_OF_INTERRUPT);
+}
+
+static void console_wait(void)
+{
+    trap_handle(VECTOR_IRQ0 + 4, console_interrupt);
+    out8(COM1 + 1, 0x01); /* interrupt when a byte is there */
+    set_line_masked(4, false);
+    interrupts_off();
+    while (!(in8(LINE_STATUS) & STATUS_RECEIVED)) {
+        idle();
+        interrupts_off();
+    }
+    interrupts_on();
+}
 
 /* ---- Timer: 8254 channel 0 on line 0 ---- */
 
@@ -145,10 +170,10 @@ static void timer_start(unsigned hertz, trap_handler handler)
     out8(PIT_COMMAND, 0x34); /* channel 0, low byte then high, mode 2: rate generator */
     out8(PIT_CHANNEL0, (u8)divisor);
     out8(PIT_CHANNEL0, (u8)(divisor >> 8));
-    out8(PIC1_DATA, 0xfe);
+    set_line_masked(0, false);
 }
 
-static void timer_stop(void) { out8(PIC1_DATA, 0xff); }
+static void timer_stop(void) { set_line_masked(0, true); }
 
 static bool timer_pending(void)
 {
@@ -215,6 +240,7 @@ const struct privileged_operations native_operations = {
     .user_stack = 0x23,
     .console_write = console_write,
     .console_read = console_read,
+    .console_wait = console_wait,
     .set_trap_gate = set_trap_gate,
     .fault_address = fault_address,
     .interrupts_on = interrupts_on,

@@ -6,7 +6,7 @@
 #define TABLE_FLAGS (ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER)
 
 /* In .bss, not above the image: there a Xen PV domain has no memory mapped. */
-static u8 arena[96][PAGE_SIZE] __attribute__((aligned(4096)));
+static u8 arena[160][PAGE_SIZE] __attribute__((aligned(4096)));
 static unsigned frames_taken;
 
 void *frame_take(void)

@@ -16,9 +16,11 @@ struct privileged_operations {
     /* Selectors of ring 3 code and stack, for frames built by hand. */
     u64 user_code, user_stack;
 
-    /* Console. console_read answers -1 when nothing was typed. */
+    /* Console. console_read answers -1 when nothing was typed; console_wait idles until
+       something was, and returns with interrupts on. */
     void (*console_write)(const char *text, size_t length);
     int (*console_read)(void);
+    void (*console_wait)(void);
 
     /* Traps. `ring` is the outermost ring that may raise `vector` with INT n. */
     void (*set_trap_gate)(unsigned vector, unsigned ring);

@@ -34,20 +34,24 @@ void traps_start(void)
         privileged->set_trap_gate(vector, vector == VECTOR_INT80 ? 3 : 0);
 }
 
-static void abandon_probe(struct trap_frame *frame)
+void abandon_attempt(struct trap_frame *frame)
+{
+    /* attempt_abandoned reloads the callee-saved registers from this stack,
+       so the probe may have left anything in its registers and segments. */
+    frame->vector = VECTOR_BREAKPOINT; /* anything but VECTOR_SYSCALL, which returns to ring 3 */
+    frame->rip = (u64)attempt_abandoned;
+    frame->rsp = attempt_stack;
+    frame->rflags = 0x2;
+    asm("mov %0, cs" : "=r"(frame->cs));
+    asm("mov %0, ss" : "=r"(frame->ss));
+}
+
+static void catch_exception(struct trap_frame *frame)
 {
     caught.happened = true;
     caught.address = frame->vector == VECTOR_PAGE_FAULT ? privileged->fault_address() : 0;
     caught.frame = *frame;
-
-    /* attempt_abandoned reloads the callee-saved registers from this stack,
-       so the probe may have left anything in its registers and segments. */
-    struct trap_frame *home = frame;
-    home->rip = (u64)attempt_abandoned;
-    home->rsp = attempt_stack;
-    home->rflags = 0x2;
-    asm("mov %0, cs" : "=r"(home->cs));
-    asm("mov %0, ss" : "=r"(home->ss));
+    abandon_attempt(frame);
 }
 
 /* Called by traps.S. */
@@ -56,7 +60,7 @@ void trap_dispatch(struct trap_frame *frame)
     if (frame->vector < VECTOR_COUNT && handlers[frame->vector])
         handlers[frame->vector](frame);
     else if (frame->vector < 32 && attempt_stack)
-        abandon_probe(frame);
+        catch_exception(frame);
     else
         panic("unexpected vector %lu %s, error code 0x%lx, RIP 0x%lx, CR2 0x%lx", frame->vector,
               exception_name((unsigned)frame->vector), frame->error_code, frame->rip, privileged->fault_address());

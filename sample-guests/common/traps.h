@@ -55,3 +55,6 @@ struct caught {
 };
 extern struct caught caught;
 bool attempt(void (*probe)(u64), u64 argument);
+
+/* Makes the trap return to the caller of attempt, which answers false. */
+void abandon_attempt(struct trap_frame *frame);
