@@ -236,6 +236,8 @@ void native_start(void)
 
 const struct privileged_operations native_operations = {
     .world = "bare PC",
+    .kernel_code = 0x08,
+    .kernel_stack = 0x10,
     .user_code = 0x2b,
     .user_stack = 0x23,
     .console_write = console_write,

@@ -6,7 +6,7 @@
 #define TABLE_FLAGS (ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER)
 
 /* In .bss, not above the image: there a Xen PV domain has no memory mapped. */
-static u8 arena[160][PAGE_SIZE] __attribute__((aligned(4096)));
+static u8 arena[224][PAGE_SIZE] __attribute__((aligned(4096)));
 static unsigned frames_taken;
 
 void *frame_take(void)
@@ -53,5 +53,13 @@ struct address_space address_space_make(void)
     u64 *level3 = table_take(3);
     privileged->set_entry(&level3[0], kernel_level3[0]);
     privileged->set_entry(&space.root[0], privileged->entry_for((u64)level3, TABLE_FLAGS));
+
+    if (privileged->kernel_in_user_ring) {
+        page_entry(space.root, WINDOW, 2); /* makes the table that both roots share */
+        space.user_root = table_take(4);
+        u64 *user_level3 = table_take(3);
+        privileged->set_entry(&user_level3[1], level3[1]);
+        privileged->set_entry(&space.user_root[0], privileged->entry_for((u64)user_level3, TABLE_FLAGS));
+    }
     return space;
 }

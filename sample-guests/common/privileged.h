@@ -13,8 +13,11 @@ struct address_space;
 struct privileged_operations {
     const char *world; /* "bare PC" or "Xen PV domain" */
 
-    /* Selectors of ring 3 code and stack, for frames built by hand. */
-    u64 user_code, user_stack;
+    /* Selectors, for trap frames built by hand. */
+    u64 kernel_code, kernel_stack, user_code, user_stack;
+
+    /* The kernel shares ring 3 with its processes, so their page tables must not map it. */
+    bool kernel_in_user_ring;
 
     /* Console. console_read answers -1 when nothing was typed; console_wait idles until
        something was, and returns with interrupts on. */

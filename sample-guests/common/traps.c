@@ -42,8 +42,8 @@ void abandon_attempt(struct trap_frame *frame)
     frame->rip = (u64)attempt_abandoned;
     frame->rsp = attempt_stack;
     frame->rflags = 0x2;
-    asm("mov %0, cs" : "=r"(frame->cs));
-    asm("mov %0, ss" : "=r"(frame->ss));
+    frame->cs = privileged->kernel_code;
+    frame->ss = privileged->kernel_stack;
 }
 
 static void catch_exception(struct trap_frame *frame)

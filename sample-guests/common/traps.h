@@ -20,6 +20,7 @@ enum vector {
     VECTOR_IRQ0 = 0x20, /* where native.c puts the sixteen lines of the 8259s */
     VECTOR_INT80 = 0x80,
     VECTOR_SYSCALL = 0x100, /* not a vector: marks frames made by SYSCALL */
+    VECTOR_EVENT = 0x101,   /* nor this: an event from Xen */
     VECTOR_COUNT
 };
 
