@@ -235,7 +235,7 @@ void native_start(void)
 }
 
 const struct privileged_operations native_operations = {
-    .world = "bare PC",
+    .name = "native instructions",
     .kernel_code = 0x08,
     .kernel_stack = 0x10,
     .user_code = 0x2b,

@@ -11,7 +11,7 @@
 struct address_space;
 
 struct privileged_operations {
-    const char *world; /* "bare PC" or "Xen PV domain" */
+    const char *name; /* "native instructions" or "Xen hypercalls" */
 
     /* Selectors, for trap frames built by hand. */
     u64 kernel_code, kernel_stack, user_code, user_stack;

@@ -2,11 +2,11 @@
    and asks for everything. Compare entry by entry with native.c. */
 #include "xen.h"
 
+#include "console.h"
 #include "instructions.h"
 #include "pages.h"
 #include "privileged.h"
 #include "start_info.h"
-#include "text.h"
 
 extern u8 xen_hypercall_page[128][32];
 extern u8 xen_stubs[33][32]; /* vectors 0-31, then 0x80 */
@@ -84,7 +84,7 @@ static void handle_events(struct trap_frame *frame)
 {
     VCPU->upcall_pending = 0; /* order matters: what comes from now on calls us again */
     u64 word = __atomic_exchange_n(&VCPU->pending_words, 0, __ATOMIC_SEQ_CST);
-    if (!(word & 1))
+    if (!(word & 1)) /* our few ports all lie in the first word */
         return;
     u64 ports = shared->event_pending[0] & ~shared->event_mask[0];
     for (unsigned port = 0; port < 64; port++)
@@ -200,7 +200,7 @@ static void set_entry(u64 *entry, u64 value)
 {
     struct xen_mmu_update update = {.entry = entry_for((u64)entry, 0), .value = value};
     if (hypercall(HYPERCALL_MMU_UPDATE, (u64)&update, 1, 0, DOMAIN_SELF))
-        shared->vcpus[0].upcall_mask = 1, privileged->shutdown(1);
+        panic("Xen refused the page table entry 0x%lx", value);
 }
 
 static void mmuext(u32 command, u64 frame_or_address)
@@ -241,7 +241,7 @@ static void __attribute__((noreturn)) shutdown(u32 value) { end(value ? SHUTDOWN
 static void __attribute__((noreturn)) reboot(void) { end(SHUTDOWN_REBOOT); }
 
 static const struct privileged_operations xen_operations = {
-    .world = "Xen PV domain",
+    .name = "Xen hypercalls",
     .kernel_code = XEN_KERNEL_CODE,
     .kernel_stack = XEN_STACK,
     .user_code = XEN_USER_CODE,

@@ -156,6 +156,11 @@ static void show_resumption(void)
 
 int main(void)
 {
+    if (privileged != &native_operations) {
+        print("This guest is about the bare CPU; a hypervisor keeps most of it for itself.\n");
+        return 1;
+    }
+
     native_gdt[SELECTOR_ABSENT_DATA / 8] = 0x00cf13000000ffff;
     native_gdt[SELECTOR_ABSENT_CODE / 8] = 0x00af1b000000ffff;
     privileged->set_kernel_stack((u64)trap_stack + sizeof trap_stack);

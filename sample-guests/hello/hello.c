@@ -8,7 +8,7 @@ int main(void)
     print("Hello from a guest in 64-bit mode.\n");
     print("command line: \"%s\"\n", start_info.command_line);
 
-    print("~ started by %s on a %s\n", start_info.way, privileged->world);
+    print("~ entry: %s; privileged operations: %s\n", start_info.way, privileged->name);
     for (unsigned i = 0; i < start_info.range_count; i++) {
         const struct memory_range *range = &start_info.ranges[i];
         print("~ memory 0x%010lx-0x%010lx %s\n", range->base, range->base + range->length, range->usable ? "usable" : "reserved");

@@ -251,6 +251,11 @@ static void address_spaces(void)
 
 int main(void)
 {
+    if (privileged != &native_operations) {
+        print("This guest is about the bare CPU; a hypervisor keeps most of it for itself.\n");
+        return 1;
+    }
+
     root = privileged->root_table();
     frame_a = frame_take();
     frame_b = frame_take();

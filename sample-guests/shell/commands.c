@@ -111,7 +111,7 @@ static void memory(unsigned count, char **words)
         const struct memory_range *range = &start_info.ranges[i];
         print("~ 0x%010lx-0x%010lx %s\n", range->base, range->base + range->length, range->usable ? "usable" : "reserved");
     }
-    print("~ %lu KiB usable; started by %s on a %s\n", usable_memory() >> 10, start_info.way, privileged->world);
+    print("~ %lu KiB usable; entry: %s; privileged operations: %s\n", usable_memory() >> 10, start_info.way, privileged->name);
 }
 
 static void reboot(unsigned count, char **words)

@@ -43,7 +43,7 @@ static void run(unsigned count, char **words)
 
 int main(void)
 {
-    print("A shell in ring 0. Type help.\n");
+    print("A shell in the kernel. Type help.\n");
     privileged->timer_start(HERTZ, tick);
     privileged->interrupts_on();
     for (;;) {

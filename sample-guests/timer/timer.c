@@ -50,6 +50,6 @@ int main(void)
     for (volatile unsigned i = 0; i < 1000; i++)
         ;
     privileged->interrupts_off();
-    print("Timer stopped: %s\n", ticks - after <= 1 ? "no further ticks" : "but it went on");
+    print("Timer stopped: %s\n", ticks - after <= 1 ? "at most one tick was still under way" : "but it went on");
     return 0;
 }

@@ -9,6 +9,10 @@
 #define HERTZ 200
 #define ENOUGH_PREEMPTIONS 3
 
+/* Bits of a page fault's error code. */
+#define PAGE_FAULT_WRITE 2
+#define PAGE_FAULT_FETCH 16
+
 static unsigned counters[2];
 
 static bool enough(void)
@@ -56,9 +60,13 @@ static void kill_offender(struct trap_frame *frame)
 {
     if (!frame_from_user(frame))
         panic("%s in the kernel at 0x%lx", exception_name((unsigned)frame->vector), frame->rip);
-    print("  process %u killed: %s", process_current, exception_name((unsigned)frame->vector));
+    /* Not for comparison: whether a page is absent or forbidden depends on whether the tables
+       that ring 3 runs on map the kernel at all. */
     if (exception_has_error_code((unsigned)frame->vector))
-        print(", error code 0x%lx", frame->error_code);
+        print("~ error code 0x%lx\n", frame->error_code);
+    print("  process %u killed: %s", process_current, exception_name((unsigned)frame->vector));
+    if (frame->vector == VECTOR_PAGE_FAULT)
+        print(" on a %s", frame->error_code & PAGE_FAULT_FETCH ? "fetch" : frame->error_code & PAGE_FAULT_WRITE ? "write" : "read");
     process_end(frame, KILLED, 0);
 }
 
