@@ -12,7 +12,6 @@ attempt:
     push r14
     push r15
     pushfq
-    mov byte ptr [caught], 0
     mov [attempt_stack], rsp
     mov rax, rdi
     mov rdi, rsi

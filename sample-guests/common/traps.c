@@ -48,10 +48,10 @@ void abandon_attempt(struct trap_frame *frame)
 
 static void catch_exception(struct trap_frame *frame)
 {
-    caught.happened = true;
     caught.address = frame->vector == VECTOR_PAGE_FAULT ? privileged->fault_address() : 0;
     caught.frame = *frame;
     abandon_attempt(frame);
+    frame->rflags |= caught.frame.rflags & FLAG_INTERRUPT; /* whoever attempts keeps his interrupts */
 }
 
 /* Called by traps.S. */

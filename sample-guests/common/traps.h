@@ -50,12 +50,11 @@ void trap_return(struct trap_frame *frame) __attribute__((noreturn));
 /* Probing: calls probe(argument). If it raises an exception that has no handler of its own,
    the probe is abandoned and the exception is kept in `caught`. */
 struct caught {
-    bool happened;
     u64 address; /* CR2 at the time; only page faults set it */
     struct trap_frame frame;
 };
 extern struct caught caught;
 bool attempt(void (*probe)(u64), u64 argument);
 
-/* Makes the trap return to the caller of attempt, which answers false. */
+/* Makes the trap return, with interrupts off, to the caller of attempt, which answers false. */
 void abandon_attempt(struct trap_frame *frame);
