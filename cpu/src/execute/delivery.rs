@@ -16,7 +16,6 @@ use crate::state::flags::Rflags;
 use crate::state::mode::Mode;
 use crate::memory::paging::is_canonical;
 use crate::state::segments::{Descriptor, Segment, SegmentName, Selector, system_type};
-use crate::word::Word;
 
 /// What an event was caused by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +165,10 @@ impl Cpu {
 
     fn flags_image(&self, event: &Event) -> u64 {
         let mut image = self.flags.all();
-        image |= if event.rf { Rflags::RF } else { Rflags::empty() };
+        // INT n and its kin are complete by now, and that cleared RF.
+        let complete =
+            matches!(event.source, EventSource::Software | EventSource::PrivilegedSoftware);
+        image.set(Rflags::RF, event.rf || image.contains(Rflags::RF) && !complete);
         image.bits()
     }
 

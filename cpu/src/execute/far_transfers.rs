@@ -104,13 +104,6 @@ impl Cpu {
     }
 }
 
-impl Segment {
-    /// The same segment, its selector with another privilege level.
-    pub(crate) fn with_rpl(self, rpl: u8) -> Self {
-        Self { selector: self.selector.with_rpl(rpl), ..self }
-    }
-}
-
 /// JMP to the far pointer in the instruction.
 pub(crate) fn jump_pointer<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.intercept(Sensitive::FarJump)?;

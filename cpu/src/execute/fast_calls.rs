@@ -10,6 +10,7 @@ use crate::exit::{Step, Stop};
 use crate::intercepts::Sensitive;
 use crate::memory::paging::is_canonical;
 use crate::state::control::{Cr0, Efer};
+use crate::state::debug::Dr6;
 use crate::state::flags::Rflags;
 use crate::state::mode::Mode;
 use crate::state::registers::{R11, RCX, RDX, RIP, RSP};
@@ -37,7 +38,14 @@ impl Cpu {
         self.segments.set(SegmentName::Ss, flat(stack, BIG_DATA, ring));
         self.cpl = ring;
         self.mode_changed();
-        self.attention = true;
+    }
+
+    /// SYSCALL and SYSRET step if TF is set after them, whatever it was before.
+    fn step_at_end(&mut self) {
+        self.steps_at_end = true;
+        if self.flags.system().contains(Rflags::TF) {
+            self.pending_debug |= Dr6::BS;
+        }
     }
 
     /// SYSCALL and SYSRET exist in 64-bit mode only, with EFER.SCE set.
@@ -69,6 +77,7 @@ pub(crate) fn syscall(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.flags.set_all(flags - Rflags::from_bits_truncate(cpu.msr.fmask));
     let selector = (cpu.msr.star >> 32) as u16;
     cpu.enter_flat(selector & !3, selector.wrapping_add(8), true, 0);
+    cpu.step_at_end();
     Ok(())
 }
 
@@ -89,6 +98,7 @@ pub(crate) fn sysret<W: Word>(cpu: &mut Cpu, _: &Op) -> Step {
     let selector = (cpu.msr.star >> 48) as u16;
     let code = selector.wrapping_add(if long { 16 } else { 0 });
     cpu.enter_flat(code | 3, selector.wrapping_add(8) | 3, long, 3);
+    cpu.step_at_end();
     Ok(())
 }
 

@@ -12,15 +12,17 @@ use crate::state::registers::RSP;
 use crate::state::segments::{Segment, SegmentName, Selector};
 use crate::word::Word;
 
+// The INT instructions don't ask about intercepts: the run loop, which delivers them, does.
+
 /// INT with the vector `immediate`.
 pub(crate) fn int(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.require_virtual_8086_privilege()?;
-    call_handler(cpu, SoftwareInterrupt::Int(op.immediate as u8))
+    Err(Stop::SoftwareInterrupt(SoftwareInterrupt::Int(op.immediate as u8)))
 }
 
 /// INT3.
-pub(crate) fn int3(cpu: &mut Cpu, _: &Op) -> Step {
-    call_handler(cpu, SoftwareInterrupt::Breakpoint)
+pub(crate) fn int3(_: &mut Cpu, _: &Op) -> Step {
+    Err(Stop::SoftwareInterrupt(SoftwareInterrupt::Breakpoint))
 }
 
 /// INTO: only after an overflow.
@@ -31,12 +33,7 @@ pub(crate) fn into(cpu: &mut Cpu, _: &Op) -> Step {
     if !cpu.flags.overflow() {
         return Ok(());
     }
-    call_handler(cpu, SoftwareInterrupt::Overflow)
-}
-
-fn call_handler(cpu: &mut Cpu, interrupt: SoftwareInterrupt) -> Step {
-    cpu.intercept(Sensitive::Interrupt)?;
-    Err(Stop::SoftwareInterrupt(interrupt))
+    Err(Stop::SoftwareInterrupt(SoftwareInterrupt::Overflow))
 }
 
 /// INT1: a debug exception that no privilege check stops.

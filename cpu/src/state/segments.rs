@@ -276,6 +276,11 @@ impl Segment {
         Self { base, ..self }
     }
 
+    /// The same with another privilege level in its selector, as far transfers load CS.
+    pub fn with_rpl(self, rpl: u8) -> Self {
+        Self { selector: self.selector.with_rpl(rpl), ..self }
+    }
+
     /// Whether a register holds a loaded descriptor.
     pub fn is_usable(&self) -> bool {
         self.attributes.is_present()
