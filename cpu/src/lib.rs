@@ -13,7 +13,7 @@ mod decode;
 mod exception;
 mod execute;
 mod exit;
-mod features;
+pub mod features;
 mod intercepts;
 mod memory;
 mod run;

@@ -8,7 +8,9 @@ use flat_bus::FlatBus;
 use paravane_cpu::state::control::{Cr0, Cr4, Efer};
 use paravane_cpu::state::flags::Rflags;
 use paravane_cpu::state::registers::RIP;
-use paravane_cpu::state::segments::{Attributes, Segment, SegmentName, Selector};
+use paravane_cpu::state::segments::{
+    Attributes, Segment, SegmentName, Selector, TableRegister,
+};
 use paravane_cpu::{Cpu, Exit, Intercepts, SoftwareInterrupt, Vector};
 use paravane_host_referee::state::selectors;
 use paravane_host_referee::windows::{
@@ -61,6 +63,9 @@ impl Emulated {
         for name in [SegmentName::Fs, SegmentName::Gs] {
             cpu.segments.set(name, Segment::null(Selector(selectors::FS_GS)));
         }
+        // As under Linux: a short descriptor table, and no I/O permission bitmap.
+        cpu.segments.gdtr = TableRegister { base: 0xffff_8000_0000_0000, limit: 0x7f };
+        cpu.segments.tr = Segment::new(Selector(0x40), 0, 0, Attributes(0x8b));
         let intercepts = Vector::ALL
             .into_iter()
             .fold(Intercepts::NONE, Intercepts::with_exception)

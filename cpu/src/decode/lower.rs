@@ -113,7 +113,7 @@ fn register_index(name: Name) -> u8 {
         Name::CH => HIGH_BYTE | 1,
         Name::DH => HIGH_BYTE | 2,
         Name::BH => HIGH_BYTE | 3,
-        other => other.number() as u8,
+        other => other.full_register().number() as u8,
     }
 }
 
@@ -243,6 +243,12 @@ fn set_address(op: &mut Op, instruction: &Instruction, size: CodeSize, other_siz
         }
         other => register_index(other),
     };
+    // 64-bit mode ignores the other prefixes; what is left of the stack segment is that a
+    // non-canonical address relative to rSP or rBP raises #SS.
+    if size == CodeSize::Bits64 && op.segment < SegmentName::Fs {
+        let stack = matches!(base, Name::RSP | Name::RBP | Name::ESP | Name::EBP);
+        op.segment = if stack { SegmentName::Ss } else { SegmentName::Ds };
+    }
     let index = instruction.memory_index();
     op.index = if index == Name::None { ZERO } else { register_index(index) };
     op.scale = instruction.memory_index_scale().trailing_zeros() as u8;

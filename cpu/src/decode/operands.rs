@@ -18,10 +18,6 @@ pub(crate) trait Dest: Source {
     /// the new value.
     fn update<W: Word>(cpu: &mut Cpu, op: &Op, change: impl FnOnce(W) -> W)
     -> Result<(W, W), Stop>;
-
-    /// After XADD wrote its source register: a destination register gets its value again, as it
-    /// may be the same one.
-    fn after_source_written<W: Word>(cpu: &mut Cpu, op: &Op, value: W);
 }
 
 /// The register in `op.dest`.
@@ -59,10 +55,6 @@ impl Dest for Register {
         let new = change(old);
         cpu.registers.write(op.dest, new);
         Ok((old, new))
-    }
-
-    fn after_source_written<W: Word>(cpu: &mut Cpu, op: &Op, value: W) {
-        cpu.registers.write(op.dest, value);
     }
 }
 
@@ -108,6 +100,4 @@ impl Dest for Memory {
     ) -> Result<(W, W), Stop> {
         cpu.update(op.segment, op.offset(cpu), change)
     }
-
-    fn after_source_written<W: Word>(_: &mut Cpu, _: &Op, _: W) {}
 }

@@ -169,6 +169,16 @@ macro_rules! bit {
     };
 }
 
+/// CMPXCHG and XADD: one function for registers, one for memory.
+macro_rules! register_or_memory {
+    ($shape:expr, $register:ident, $memory:ident) => {
+        match $shape.dest {
+            Kind::Register => any!($shape.bits, atomics::$register::<W>),
+            _ => any!($shape.bits, atomics::$memory::<W>),
+        }
+    };
+}
+
 /// `$handler`, an expression in the constant `C`, for a condition.
 macro_rules! condition {
     ($condition:expr, $handler:expr) => {
@@ -259,6 +269,12 @@ fn plain(i: &Instruction, s: &Shape) -> Option<Handler> {
         Mnemonic::Lzcnt => into_register!(wide, s, bits::count_leading),
         Mnemonic::Tzcnt => into_register!(wide, s, bits::count_trailing),
         Mnemonic::Popcnt => into_register!(wide, s, bits::count_ones),
+        Mnemonic::Crc32 => match (s.source, s.source_bits) {
+            (Kind::Register, 8) => Some(bits::checksum::<u8, SourceRegister>),
+            (Kind::Memory, 8) => Some(bits::checksum::<u8, Memory>),
+            (Kind::Register, bits) => wide!(bits, bits::checksum::<W, SourceRegister>),
+            (_, bits) => wide!(bits, bits::checksum::<W, Memory>),
+        },
         Mnemonic::Andn => vector_extended!(s, bits::and_not),
         Mnemonic::Pdep => vector_extended!(s, bits::deposit),
         Mnemonic::Pext => vector_extended!(s, bits::extract),
@@ -290,6 +306,7 @@ fn plain(i: &Instruction, s: &Shape) -> Option<Handler> {
         Mnemonic::Movsxd if s.bits == 16 => into_register!(wide, s, moves::move_narrow),
         Mnemonic::Movsxd => widened!(s, moves::move_sign_extended),
         Mnemonic::Movbe => forms!(s, moves::move_swapped),
+        Mnemonic::Movnti => long!(s.bits, moves::mov::<W, Memory, SourceRegister>),
         Mnemonic::Bswap => wide!(s.bits, moves::byte_swap::<W>),
         Mnemonic::Xchg => changed!(s, moves::exchange),
         Mnemonic::Lea => wide!(s.bits, moves::load_address::<W>),
@@ -316,12 +333,16 @@ fn plain(i: &Instruction, s: &Shape) -> Option<Handler> {
         | Mnemonic::Endbr32
         | Mnemonic::Endbr64
         | Mnemonic::Rdsspd
-        | Mnemonic::Rdsspq => Some(moves::nothing),
+        | Mnemonic::Rdsspq
+        // Compilers for x86-64 use fences without asking CPUID; one CPU needs no order.
+        | Mnemonic::Lfence
+        | Mnemonic::Mfence
+        | Mnemonic::Sfence => Some(moves::nothing),
 
-        Mnemonic::Cmpxchg => changed!(s, atomics::compare_exchange),
+        Mnemonic::Cmpxchg => register_or_memory!(s, compare_exchange_register, compare_exchange_memory),
         Mnemonic::Cmpxchg8b => Some(atomics::compare_exchange_8_bytes),
         Mnemonic::Cmpxchg16b => Some(atomics::compare_exchange_16_bytes),
-        Mnemonic::Xadd => changed!(s, atomics::exchange_add),
+        Mnemonic::Xadd => register_or_memory!(s, exchange_add_register, exchange_add_memory),
 
         Mnemonic::Push => match (s.dest, i.op0_register().is_segment_register()) {
             (Kind::Register, true) => wide!(stack_bits(i), segment_loads::push_segment::<W>),

@@ -3,23 +3,40 @@
 
 use crate::cpu::Cpu;
 use crate::decode::op::Op;
-use crate::decode::operands::Dest;
 use crate::exception::Exception;
 use crate::exit::Step;
 use crate::state::registers::{RAX, RBX, RCX, RDX};
 use crate::word::Word;
 
-/// CMPXCHG. The destination is written in any case: with its own value if the comparison fails.
-pub(crate) fn compare_exchange<W: Word, D: Dest>(cpu: &mut Cpu, op: &Op) -> Step {
+/// CMPXCHG with memory, which is written in any case: with its own value if the comparison fails.
+pub(crate) fn compare_exchange_memory<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     let expected: W = cpu.registers.read(RAX);
     let new: W = cpu.registers.read(op.source);
-    let (old, _) = D::update(cpu, op, |old| if old == expected { new } else { old })?;
+    let offset = op.offset(cpu);
+    let (old, _) =
+        cpu.update(op.segment, offset, |old| if old == expected { new } else { old })?;
+    finish_compare(cpu, expected, old);
+    Ok(())
+}
+
+/// CMPXCHG with a register. If the comparison fails, not even its upper half changes.
+pub(crate) fn compare_exchange_register<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
+    let expected: W = cpu.registers.read(RAX);
+    let old: W = cpu.registers.read(op.dest);
+    if old == expected {
+        let new: W = cpu.registers.read(op.source);
+        cpu.registers.write(op.dest, new);
+    }
+    finish_compare(cpu, expected, old);
+    Ok(())
+}
+
+fn finish_compare<W: Word>(cpu: &mut Cpu, expected: W, old: W) {
     let difference = expected.zero_extend().wrapping_sub(old.zero_extend());
     cpu.flags.after_subtract(expected, old, W::truncate(difference));
     if old != expected {
         cpu.registers.write(RAX, old);
     }
-    Ok(())
 }
 
 /// CMPXCHG8B.
@@ -66,15 +83,27 @@ pub(crate) fn compare_exchange_16_bytes(cpu: &mut Cpu, op: &Op) -> Step {
     Ok(())
 }
 
-/// XADD.
-pub(crate) fn exchange_add<W: Word, D: Dest>(cpu: &mut Cpu, op: &Op) -> Step {
+fn sum<W: Word>(a: W, b: W) -> W {
+    W::truncate(a.zero_extend().wrapping_add(b.zero_extend()))
+}
+
+/// XADD with memory.
+pub(crate) fn exchange_add_memory<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     let b: W = cpu.registers.read(op.source);
-    let add = |a: W| W::truncate(a.zero_extend().wrapping_add(b.zero_extend()));
-    let (a, sum) = D::update(cpu, op, add)?;
+    let offset = op.offset(cpu);
+    let (a, total) = cpu.update(op.segment, offset, |a| sum(a, b))?;
     cpu.registers.write(op.source, a);
-    // Both operands may be the same register: the sum goes in last. A memory operand, whose
-    // address may depend on the source register, has its sum already.
-    D::after_source_written(cpu, op, sum);
-    cpu.flags.after_add(a, b, sum);
+    cpu.flags.after_add(a, b, total);
+    Ok(())
+}
+
+/// XADD with a register. If it is the source register, too, that ends up with the sum.
+pub(crate) fn exchange_add_register<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
+    let a: W = cpu.registers.read(op.dest);
+    let b: W = cpu.registers.read(op.source);
+    let total = sum(a, b);
+    cpu.registers.write(op.source, a);
+    cpu.registers.write(op.dest, total);
+    cpu.flags.after_add(a, b, total);
     Ok(())
 }

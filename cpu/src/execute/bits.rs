@@ -218,3 +218,20 @@ pub(crate) fn extract<W: Word, S: Source>(cpu: &mut Cpu, op: &Op) -> Step {
 fn ones(mask: u64) -> impl Iterator<Item = u32> {
     (0..64).filter(move |bit| mask >> bit & 1 != 0)
 }
+
+/// CRC-32C, bits reflected.
+const POLYNOMIAL: u32 = 0x82f6_3b78;
+
+/// CRC32: the destination accumulates; the upper half of a 64-bit one is cleared.
+pub(crate) fn checksum<W: Word, S: Source>(cpu: &mut Cpu, op: &Op) -> Step {
+    let value = S::load::<W>(cpu, op)?.zero_extend();
+    let mut crc: u32 = cpu.registers.read(op.dest);
+    for byte in 0..W::BYTES {
+        crc ^= (value >> (8 * byte)) as u32 & 0xff;
+        for _ in 0..8 {
+            crc = crc >> 1 ^ (POLYNOMIAL & (crc & 1).wrapping_neg());
+        }
+    }
+    cpu.registers.write(op.dest, crc);
+    Ok(())
+}

@@ -43,14 +43,15 @@ pub(crate) fn int1(_: &mut Cpu, _: &Op) -> Step {
 
 /// BOUND: #BR unless the register `dest` lies between the two signed values in memory.
 pub(crate) fn bound<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
+    let index = cpu.registers.read::<W>(op.dest).sign_extend() as i64;
+    let out_of_range = Err(Exception::new(Vector::BoundRange).into());
+    // Order matters: below the lower bound, processors don't look at the upper one.
     let lower: W = cpu.load(op.segment, op.offset(cpu))?;
-    let upper: W = cpu.load(op.segment, op.offset_plus(cpu, W::BYTES))?;
-    let index: W = cpu.registers.read(op.dest);
-    let signed = |value: W| value.sign_extend() as i64;
-    if (signed(lower)..=signed(upper)).contains(&signed(index)) {
-        return Ok(());
+    if index < lower.sign_extend() as i64 {
+        return out_of_range;
     }
-    Err(Exception::new(Vector::BoundRange).into())
+    let upper: W = cpu.load(op.segment, op.offset_plus(cpu, W::BYTES))?;
+    if index > upper.sign_extend() as i64 { out_of_range } else { Ok(()) }
 }
 
 impl Cpu {

@@ -104,8 +104,9 @@ pub(crate) fn load<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
 /// CMPS.
 pub(crate) fn compare<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     repeat_comparing(cpu, op, |cpu| {
-        let a: W = cpu.load(op.segment, cpu.string_offset(RSI, op))?;
+        // Order matters: where both operands fault, processors report the destination.
         let b: W = cpu.load(SegmentName::Es, cpu.string_offset(RDI, op))?;
+        let a: W = cpu.load(op.segment, cpu.string_offset(RSI, op))?;
         set_flags(cpu, a, b);
         cpu.advance_pointer::<W>(RSI, op);
         cpu.advance_pointer::<W>(RDI, op);

@@ -71,12 +71,7 @@ pub(crate) fn mwait(cpu: &mut Cpu, op: &Op) -> Step {
     undefined(cpu, op)
 }
 
-/// XGETBV: CPUID says that XSAVE isn't there.
-pub(crate) fn xgetbv(cpu: &mut Cpu, op: &Op) -> Step {
-    undefined(cpu, op)
-}
-
-/// UD0, UD1, UD2, and everything that this CPU doesn't know.
+/// UD0, UD1, UD2, and everything that this CPU doesn't know: SIMD, XGETBV, VMX.
 pub(crate) fn undefined(_: &mut Cpu, _: &Op) -> Step {
     Err(Exception::INVALID_OPCODE.into())
 }
