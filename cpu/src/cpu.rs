@@ -7,6 +7,7 @@ use crate::features::Features;
 use crate::intercepts::{Intercepts, Sensitive};
 use crate::memory::ram::{PAGE_SHIFT, Ram, Watch};
 use crate::memory::tlb::{Denied, Tlb, TlbStatistics};
+use crate::recent::{RecentBlocks, RecentDeliveries};
 use crate::state::control::{Control, Cr0, Efer};
 use crate::state::debug::{Condition, Debug, Dr6};
 use crate::state::flags::{Flags, Rflags};
@@ -76,6 +77,10 @@ pub struct Cpu {
     /// Instructions retired. A repeated string instruction counts once; each of its iterations
     /// takes one further cycle.
     pub instructions: u64,
+    /// Where the last blocks began, for reports.
+    pub recent: RecentBlocks,
+    /// The last events that were delivered, for reports.
+    pub deliveries: RecentDeliveries,
 
     pub(crate) tlb: Tlb,
     pub(crate) blocks: Blocks,
@@ -123,6 +128,8 @@ impl Cpu {
             features: Features::default(),
             cycles: 0,
             instructions: 0,
+            recent: RecentBlocks::default(),
+            deliveries: RecentDeliveries::default(),
             tlb: Tlb::default(),
             blocks: Blocks::default(),
             intercepts: Intercepts::NONE,

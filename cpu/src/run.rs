@@ -15,6 +15,7 @@ use crate::intercepts::{Intercepts, Sensitive};
 use crate::memory::paging;
 use crate::memory::ram::{PAGE_SIZE, Watch};
 use crate::memory::tlb::{Denied, PAGE_MASK};
+use crate::recent::{BlockStart, Delivery, DeliveryKind};
 use crate::state::debug::{Condition, DR6_FIXED, DR7_GENERAL_DETECT, Dr6};
 use crate::state::flags::Rflags;
 use crate::state::mode::CodeSize;
@@ -133,6 +134,7 @@ impl Cpu {
                 self.execute_one(blocks)?;
                 continue;
             }
+            self.note_block(linear, physical);
             for op in &block.ops {
                 self.perform(op)?;
                 if self.attention || self.cycles >= self.deadline {
@@ -153,15 +155,30 @@ impl Cpu {
                 Ok(())
             }
             None => {
+                self.note_block(linear, physical);
                 let op = self.fetch(linear, physical)?;
                 self.perform(&op)
             }
         }
     }
 
+    /// Notes, for reports, where a run of instructions begins.
+    #[inline(always)]
+    fn note_block(&mut self, linear: u64, physical: u64) {
+        self.recent.begin(BlockStart {
+            linear,
+            physical,
+            instructions: self.instructions,
+            repeats: 0,
+            code_size: self.code_size,
+            cpl: self.cpl,
+        });
+    }
+
     /// Executes exactly one instruction.
     fn execute_one(&mut self, blocks: &mut Blocks) -> Step {
         let (linear, physical) = self.locate()?;
+        self.note_block(linear, physical);
         let cached = blocks.find(physical, self.code_size).and_then(|block| block.ops.first());
         let op = match cached {
             Some(op) => *op,
@@ -446,9 +463,11 @@ impl Cpu {
         event: Event,
         exception: Option<Exception>,
     ) -> Option<Exit> {
+        let (from, from_cpl) = (self.rip(), self.cpl);
         let second = loop {
             match self.deliver(&event) {
                 Ok(()) => {
+                    self.note_delivery(&event, from, from_cpl);
                     self.device.finish();
                     self.shadow = InterruptShadow::None;
                     self.repeating = false;
@@ -480,5 +499,25 @@ impl Cpu {
             }
             _ => self.raise(bus, second),
         }
+    }
+
+    /// Notes, for reports, that an event was delivered.
+    fn note_delivery(&mut self, event: &Event, from: u64, from_cpl: u8) {
+        self.deliveries.push(Delivery {
+            vector: event.vector,
+            kind: match event.source {
+                EventSource::Exception => DeliveryKind::Exception,
+                EventSource::Software | EventSource::PrivilegedSoftware => DeliveryKind::Software,
+                EventSource::External => DeliveryKind::External,
+            },
+            error_code: event.error_code,
+            cr2: self.control.cr2,
+            from,
+            from_cpl,
+            to: self.rip(),
+            to_cpl: self.cpl,
+            cycles: self.cycles,
+            instructions: self.instructions,
+        });
     }
 }
