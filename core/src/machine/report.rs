@@ -1,1 +1,107 @@
-//! What is to be said of a guest that crashed.
+//! What is to be said of a guest that went wrong: state, the way there, faults and stack.
+//!
+//! A [`Report`] is data that doesn't change with the machine; its `Display` is the text that
+//! people read. Whatever state the guest is in, making one never fails: what can't be read is
+//! absent.
+
+mod faults;
+mod history;
+mod stack;
+mod text;
+
+pub use faults::Fault;
+pub use history::{DeliveredEvent, Step};
+pub use stack::{ReturnAddress, Stack};
+
+use paravane_cpu::state::control::Control;
+use paravane_cpu::state::flags::Rflags;
+use paravane_cpu::state::mode::{CodeSize, Mode};
+use paravane_cpu::state::registers::Registers;
+use paravane_cpu::state::segments::{SegmentName, Segments};
+use paravane_cpu::{Activity, Cpu};
+
+use super::{Machine, Stopped};
+use crate::disassembly::{Disassembler, Line, MAX_INSTRUCTION_LENGTH};
+use crate::guest_image::GuestImage;
+use crate::places::Place;
+
+/// The state of a stopped guest, and how it came there.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Why it stopped.
+    pub stopped: Stopped,
+    /// The exceptions that ended it, the first one first; empty if it was not a triple fault.
+    pub faults: Vec<Fault>,
+    /// The operating mode.
+    pub mode: Mode,
+    /// How the code at RIP is decoded.
+    pub code_size: CodeSize,
+    /// The privilege level.
+    pub cpl: u8,
+    /// Whether the CPU is halted; RIP is then behind the HLT.
+    pub halted: bool,
+    /// Guest time in cycles.
+    pub cycles: u64,
+    /// Instructions retired.
+    pub instructions: u64,
+    /// General registers and RIP.
+    pub registers: Registers,
+    /// RFLAGS.
+    pub flags: Rflags,
+    /// Segment and table registers.
+    pub segments: Segments,
+    /// Control registers and EFER.
+    pub control: Control,
+    /// Linear address of RIP.
+    pub place: Place,
+    /// The instruction there; `None` if no RAM is mapped there.
+    pub instruction: Option<Line>,
+    /// What the CPU did last, the oldest first.
+    pub history: Vec<Step>,
+    /// The last exceptions that the guest's handlers were given, the oldest first.
+    pub exceptions: Vec<DeliveredEvent>,
+    /// Who called whom, as far as the stack tells.
+    pub stack: Stack,
+}
+
+impl Report {
+    /// Gathers what there is to know of a stopped machine that runs `image`.
+    pub fn of(machine: &Machine, image: &GuestImage, stopped: Stopped) -> Self {
+        let cpu = &machine.cpu;
+        let mut disassembler = Disassembler::new(image);
+        let linear = linear_address(cpu, SegmentName::Cs, cpu.rip());
+        let bytes = cpu.peek(linear, MAX_INSTRUCTION_LENGTH);
+        let faults = match stopped {
+            Stopped::TripleFault(exceptions) => faults::explain(cpu, exceptions),
+            _ => Vec::new(),
+        };
+        Self {
+            stopped,
+            faults,
+            mode: cpu.mode(),
+            code_size: cpu.code_size(),
+            cpl: cpu.cpl,
+            halted: cpu.activity == Activity::Halted,
+            cycles: cpu.cycles,
+            instructions: cpu.instructions,
+            registers: cpu.registers.clone(),
+            flags: cpu.flags.all(),
+            segments: cpu.segments.clone(),
+            control: cpu.control.clone(),
+            place: Place::of(image, linear),
+            instruction: disassembler.line(&bytes, linear, cpu.code_size()),
+            history: history::last_steps(cpu, image, &mut disassembler),
+            exceptions: history::last_exceptions(cpu, image),
+            stack: Stack::of(cpu, image),
+        }
+    }
+}
+
+/// The linear address of an offset in a segment.
+fn linear_address(cpu: &Cpu, segment: SegmentName, offset: u64) -> u64 {
+    if cpu.code_size() == CodeSize::Bits64 {
+        offset
+    } else {
+        cpu.segments.get(segment).base.wrapping_add(offset) & 0xffff_ffff
+    }
+}
