@@ -15,6 +15,7 @@ use crate::state::debug::Condition;
 use crate::state::flags::Rflags;
 use crate::state::mode::CodeSize;
 use crate::state::segments::SegmentName;
+use crate::timing::Operation;
 use crate::word::Word;
 
 /// Physical place of an operand: contiguous, or split over two pages.
@@ -251,6 +252,8 @@ impl Cpu {
         if tables.references > 0 {
             self.tlb.statistics.walks += 1;
             self.tlb.statistics.walk_references += tables.references;
+            let references = tables.references;
+            self.charge_times(Operation::PageWalkReference, references);
         }
         self.attention |= !self.written_code.is_empty();
         match result {
@@ -275,6 +278,16 @@ impl Cpu {
     /// The denied bits of a translation under the current control registers and watch marks.
     fn denied(&self, rights: Rights, physical: u64) -> Denied {
         denied(&self.control, &self.ram, rights, physical)
+    }
+
+    /// Drops all translations, or all but global ones, as a write to a control register does.
+    pub(crate) fn flush_tlb(&mut self, global: bool) {
+        if global {
+            self.tlb.flush_all();
+        } else {
+            self.tlb.flush_non_global();
+        }
+        self.charge(Operation::TlbFlush);
     }
 
     /// Control bits that give rights their meaning have changed.

@@ -8,7 +8,8 @@
 //!  0x40008  entry 1 of the interrupt stack table: not aligned, on purpose
 //! ```
 
-#![allow(dead_code)] // Every test file uses a part of it.
+#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a broken test may panic")]
 
 #[path = "../flat_bus/mod.rs"]
 pub mod flat_bus;
@@ -91,7 +92,11 @@ pub fn descriptor(base: u64, limit: u64, attributes: u64) -> u64 {
 /// A gate. `access` is its access byte, `count` the parameters of a call gate or, in long mode,
 /// the entry of the interrupt stack table.
 pub fn gate(selector: u16, offset: u64, access: u64, count: u64) -> u64 {
-    offset & 0xffff | u64::from(selector) << 16 | count << 32 | access << 40 | (offset >> 16 & 0xffff) << 48
+    offset & 0xffff
+        | u64::from(selector) << 16
+        | count << 32
+        | access << 40
+        | (offset >> 16 & 0xffff) << 48
 }
 
 /// Access bytes of present gates.
@@ -296,14 +301,15 @@ impl Machine {
     /// Values on the stack, from the top.
     pub fn stack<W: Word, const N: usize>(&self) -> [u64; N] {
         let stack = self.cpu.segments.get(SegmentName::Ss);
-        let base = if self.cpu.mode() == paravane_cpu::state::mode::Mode::Long64 { 0 } else { stack.base };
+        let base =
+            if self.cpu.mode() == paravane_cpu::state::mode::Mode::Long64 { 0 } else { stack.base };
         let mask = if self.cpu.segments.get(SegmentName::Ss).attributes.is_big() || base == 0 {
             u64::MAX
         } else {
             0xffff
         };
         std::array::from_fn(|slot| {
-            let offset = self.cpu.rsp() + slot as u64 * W::BYTES & mask;
+            let offset = (self.cpu.rsp() + slot as u64 * W::BYTES) & mask;
             self.get::<W>(base + offset).zero_extend()
         })
     }
