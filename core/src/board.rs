@@ -2,7 +2,7 @@
 //!
 //! It routes ports and device memory to the devices, splits accesses that are too wide, wires
 //! interrupt lines and the few other signals between chips, and knows the next timer event. It
-//! is a value: a clone is a snapshot. What the devices do is in [`devices`](self), one file each.
+//! is a value: a clone is a snapshot. What the devices do is in `board/devices`, one file each.
 
 pub mod clock;
 mod console;

@@ -1,5 +1,7 @@
 //! The board and its devices, through their ports, as a guest sees them.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 #[path = "board/bench.rs"]
 mod bench;
 #[path = "board/hostile.rs"]
