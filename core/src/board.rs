@@ -17,6 +17,9 @@ use paravane_cpu::{AccessWidth, Bus};
 use crate::inspection::Inspection;
 use devices::{CASCADE_LINE, Devices};
 
+/// x86 has no port access of 64 bits.
+const WIDEST_PORT_ACCESS: AccessWidth = AccessWidth::Dword;
+
 /// A PC's board with its devices.
 #[derive(Clone, Debug)]
 pub struct Board {
@@ -241,12 +244,12 @@ fn routes(devices: &Devices) -> Vec<Route> {
 impl Bus for Board {
     fn read_port(&mut self, now: u64, port: u16, width: AccessWidth) -> u32 {
         self.catch_up(now);
-        self.read_split(port, width)
+        self.read_split(port, width.min(WIDEST_PORT_ACCESS))
     }
 
     fn write_port(&mut self, now: u64, port: u16, width: AccessWidth, value: u32) {
         self.catch_up(now);
-        self.write_split(port, width, value);
+        self.write_split(port, width.min(WIDEST_PORT_ACCESS), value);
     }
 
     fn read_memory(&mut self, now: u64, address: u64, width: AccessWidth) -> u64 {

@@ -37,6 +37,14 @@ fn a_wide_access_to_byte_wide_devices_is_split_low_byte_first() {
 }
 
 #[test]
+fn a_port_access_of_64_bits_is_one_of_32() {
+    let mut board = Board::new(1 << 20);
+    assert_eq!(board.read_port(0, 0x7800, AccessWidth::Qword), 0xFFFF_FFFF);
+    board.write_port(0, 0xE6, AccessWidth::Qword, 0x4100_0000);
+    assert_eq!(board.take_debug_output(), b"A");
+}
+
+#[test]
 fn a_word_device_takes_words_whole_and_dwords_in_halves() {
     let mut bench = Bench::new();
     bench.board.write_port(0, 0x604, AccessWidth::Dword, 0xFFFF_2000);
