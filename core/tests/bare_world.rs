@@ -26,7 +26,9 @@ fn every_sample_guest_prints_what_qemu_recorded() {
 
 #[test]
 fn slices_of_any_length_make_no_difference() {
-    for guest in bare_guests().filter(|guest| ["hello", "exceptions", "shell"].contains(&guest.name)) {
+    for guest in
+        bare_guests().filter(|guest| ["hello", "exceptions", "shell"].contains(&guest.name))
+    {
         let input = samples::manifest(guest).input;
         let mut whole = samples::load(guest);
         let (console, stopped) = samples::run(&mut whole, &input, u64::MAX);

@@ -301,8 +301,12 @@ impl Cpu {
             (false, false) => (Denied::SUPERVISOR_READ, Denied::SUPERVISOR_WRITE),
         };
         let watched = self.debug.any_enabled()
-            && self.debug.enabled().any(|b| matches!(b.condition, Condition::Write | Condition::Access));
-        let slow = if watched || self.checks_alignment() { Denied::ALWAYS } else { Denied::empty() };
+            && self
+                .debug
+                .enabled()
+                .any(|b| matches!(b.condition, Condition::Write | Condition::Access));
+        let slow =
+            if watched || self.checks_alignment() { Denied::ALWAYS } else { Denied::empty() };
         let page = crate::memory::tlb::PAGE_MASK;
         self.read_mask = page | (read | slow).bits();
         self.write_mask = page | (write | slow).bits();

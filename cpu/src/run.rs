@@ -473,8 +473,7 @@ impl Cpu {
         let double_fault = Exception::with_code(Vector::DoubleFault, 0);
         match (first_class, second.vector.class()) {
             (Class::DoubleFault, _) => {
-                let exceptions =
-                    [self.double_faulting[0], self.double_faulting[1], second];
+                let exceptions = [self.double_faulting[0], self.double_faulting[1], second];
                 self.activity = Activity::Shutdown(exceptions);
                 Some(Exit::TripleFault(exceptions))
             }

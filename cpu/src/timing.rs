@@ -124,7 +124,8 @@ impl Counts {
 
     /// The cycles that all this takes.
     pub fn cycles(&self, timing: &Timing) -> u64 {
-        let operations = Operation::ALL.iter().map(|o| self.of(*o).saturating_mul(timing.price(*o)));
+        let operations =
+            Operation::ALL.iter().map(|o| self.of(*o).saturating_mul(timing.price(*o)));
         operations.fold(self.instructions + self.iterations, u64::saturating_add)
     }
 

@@ -68,7 +68,9 @@ pub enum CostsError {
         known: String,
     },
     /// A price is missing.
-    #[error("cost preset {name}: `{key}` has no price: add [{key}] with cycles, source and confidence")]
+    #[error(
+        "cost preset {name}: `{key}` has no price: add [{key}] with cycles, source and confidence"
+    )]
     Missing {
         /// The preset's name.
         name: String,

@@ -235,11 +235,10 @@ impl Cpu {
             && paging::allowed(&self.control, entry.rights, access)
         {
             let physical = entry.physical(linear);
-            self.fill(linear, Translation {
-                physical,
-                rights: entry.rights,
-                size_shift: entry.size_shift,
-            });
+            self.fill(
+                linear,
+                Translation { physical, rights: entry.rights, size_shift: entry.size_shift },
+            );
             return Ok(physical);
         }
         self.walk_and_fill(linear, access)
@@ -366,8 +365,7 @@ impl Cpu {
 
     /// Translates an instruction fetch.
     pub(crate) fn translate_fetch(&mut self, linear: u64) -> Result<u64, Stop> {
-        let access =
-            Access { kind: AccessKind::Fetch, user: self.cpl == 3, smap_override: false };
+        let access = Access { kind: AccessKind::Fetch, user: self.cpl == 3, smap_override: false };
         if let Some(entry) = self.tlb.find(linear)
             && paging::allowed(&self.control, entry.rights, access)
         {
