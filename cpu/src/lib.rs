@@ -19,6 +19,7 @@ mod memory;
 mod recent;
 mod run;
 pub mod state;
+pub mod timing;
 mod word;
 
 pub use bus::{AccessWidth, Bus};
