@@ -19,12 +19,7 @@ const AS_ON_A_PC: &[StartKind] = &[StartKind::Pvh, StartKind::Multiboot];
 
 /// All worlds that are planned, in the order in which the book tells of them.
 pub const WORLDS: [World; 7] = [
-    World {
-        name: "bare",
-        summary: "no hypervisor",
-        starts: AS_ON_A_PC,
-        available: true,
-    },
+    World { name: "bare", summary: "no hypervisor", starts: AS_ON_A_PC, available: true },
     World {
         name: "trap",
         summary: "trap and emulate on an ideal CPU",
@@ -43,18 +38,8 @@ pub const WORLDS: [World; 7] = [
         starts: &[StartKind::XenPv],
         available: false,
     },
-    World {
-        name: "bt",
-        summary: "binary translation",
-        starts: AS_ON_A_PC,
-        available: false,
-    },
-    World {
-        name: "hvm",
-        summary: "hardware assistance",
-        starts: AS_ON_A_PC,
-        available: false,
-    },
+    World { name: "bt", summary: "binary translation", starts: AS_ON_A_PC, available: false },
+    World { name: "hvm", summary: "hardware assistance", starts: AS_ON_A_PC, available: false },
     World {
         name: "hvm-pv",
         summary: "hardware assistance with paravirtual drivers",

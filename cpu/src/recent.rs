@@ -162,7 +162,8 @@ mod tests {
         for (linear, instructions) in [(0x10, 0), (0x20, 3), (0x20, 5), (0x20, 7), (0x30, 8)] {
             recent.begin(start(linear, instructions));
         }
-        let entries: Vec<_> = recent.iter().map(|b| (b.linear, b.repeats, b.instructions)).collect();
+        let entries: Vec<_> =
+            recent.iter().map(|b| (b.linear, b.repeats, b.instructions)).collect();
         assert_eq!(entries, [(0x10, 0, 0), (0x20, 2, 7), (0x30, 0, 8)]);
     }
 }

@@ -295,7 +295,8 @@ impl Cpu {
         stop
     }
 
-    fn instruction_address(&self) -> u64 {
+    /// The linear address of the instruction at RIP.
+    pub fn instruction_address(&self) -> u64 {
         if self.code_size == CodeSize::Bits64 {
             self.rip()
         } else {

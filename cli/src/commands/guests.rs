@@ -46,7 +46,11 @@ impl Guests {
             })
         });
         let entries: Vec<_> = entries.collect::<anyhow::Result<_>>()?;
-        if self.json { output::write_json(&entries)? } else { output::write(table(&entries))? }
+        if self.json {
+            output::write_json(&entries)?
+        } else {
+            output::write(table(&entries))?
+        }
         Ok(Status::SUCCESS)
     }
 }

@@ -105,7 +105,8 @@ impl Inspect {
 impl Contents {
     fn of(choice: Choice, with_symbols: bool) -> Self {
         let image = &choice.image;
-        let symbol = |(name, address, bytes)| Symbol { address, bytes, name: places::readable(name) };
+        let symbol =
+            |(name, address, bytes)| Symbol { address, bytes, name: places::readable(name) };
         Self {
             file_bytes: image.bytes().len(),
             format: match image.class() {

@@ -13,12 +13,12 @@ pub use faults::Fault;
 pub use history::{DeliveredEvent, Step};
 pub use stack::{ReturnAddress, Stack};
 
+use paravane_cpu::Activity;
 use paravane_cpu::state::control::Control;
 use paravane_cpu::state::flags::Rflags;
 use paravane_cpu::state::mode::{CodeSize, Mode};
 use paravane_cpu::state::registers::Registers;
-use paravane_cpu::state::segments::{SegmentName, Segments};
-use paravane_cpu::{Activity, Cpu};
+use paravane_cpu::state::segments::Segments;
 
 use super::{Machine, Stopped};
 use crate::disassembly::{Disassembler, Line, MAX_INSTRUCTION_LENGTH};
@@ -69,7 +69,7 @@ impl Report {
     pub fn of(machine: &Machine, image: &GuestImage, stopped: Stopped) -> Self {
         let cpu = &machine.cpu;
         let mut disassembler = Disassembler::new(image);
-        let linear = linear_address(cpu, SegmentName::Cs, cpu.rip());
+        let linear = cpu.instruction_address();
         let bytes = cpu.peek(linear, MAX_INSTRUCTION_LENGTH);
         let faults = match stopped {
             Stopped::TripleFault(exceptions) => faults::explain(cpu, exceptions),
@@ -94,14 +94,5 @@ impl Report {
             exceptions: history::last_exceptions(cpu, image),
             stack: Stack::of(cpu, image),
         }
-    }
-}
-
-/// The linear address of an offset in a segment.
-fn linear_address(cpu: &Cpu, segment: SegmentName, offset: u64) -> u64 {
-    if cpu.code_size() == CodeSize::Bits64 {
-        offset
-    } else {
-        cpu.segments.get(segment).base.wrapping_add(offset) & 0xffff_ffff
     }
 }

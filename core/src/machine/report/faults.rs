@@ -60,7 +60,8 @@ fn explain_page_fault(code: u16, address: u64) -> String {
 }
 
 fn explain_selector(code: u16) -> String {
-    let during = if code & selector_code::EXTERNAL != 0 { " while an event was delivered" } else { "" };
+    let during =
+        if code & selector_code::EXTERNAL != 0 { " while an event was delivered" } else { "" };
     let index = code >> 3;
     match code & !selector_code::EXTERNAL {
         0 => during.into(),
@@ -103,11 +104,26 @@ mod tests {
     #[test]
     fn error_codes_are_told_in_words() {
         let cases = [
-            (Exception::with_code(Vector::PageFault, 0x2), "write to 0x1000 by the supervisor, which is not mapped"),
-            (Exception::with_code(Vector::PageFault, 0x5), "read of 0x1000 in ring 3, whose page does not allow it"),
-            (Exception::with_code(Vector::PageFault, 0x15), "instruction fetch from 0x1000 in ring 3, whose page does not allow it"),
-            (Exception::with_code(Vector::PageFault, 0x9), "read of 0x1000 by the supervisor, whose page-table entry has a reserved bit set"),
-            (Exception::general_protection(0x6b), "entry 13 of the interrupt descriptor table while an event was delivered"),
+            (
+                Exception::with_code(Vector::PageFault, 0x2),
+                "write to 0x1000 by the supervisor, which is not mapped",
+            ),
+            (
+                Exception::with_code(Vector::PageFault, 0x5),
+                "read of 0x1000 in ring 3, whose page does not allow it",
+            ),
+            (
+                Exception::with_code(Vector::PageFault, 0x15),
+                "instruction fetch from 0x1000 in ring 3, whose page does not allow it",
+            ),
+            (
+                Exception::with_code(Vector::PageFault, 0x9),
+                "read of 0x1000 by the supervisor, whose page-table entry has a reserved bit set",
+            ),
+            (
+                Exception::general_protection(0x6b),
+                "entry 13 of the interrupt descriptor table while an event was delivered",
+            ),
             (Exception::general_protection(0x18), "selector 0x18"),
             (Exception::general_protection(0x1c), "selector 0x1c, in the local table"),
             (Exception::GENERAL_PROTECTION, "general protection"),

@@ -5,7 +5,6 @@ use paravane_cpu::state::mode::CodeSize;
 use paravane_cpu::state::registers::RBP;
 use paravane_cpu::state::segments::SegmentName;
 
-use super::linear_address;
 use crate::disassembly::{MAX_INSTRUCTION_LENGTH, ends_with_call};
 use crate::guest_image::GuestImage;
 use crate::places::{Place, is_code};
@@ -56,8 +55,8 @@ impl Stack {
             _ if big => (4, 0xffff_ffff),
             _ => (2, 0xffff),
         };
-        let top = linear_address(cpu, SegmentName::Ss, cpu.rsp() & mask);
-        let frame = linear_address(cpu, SegmentName::Ss, cpu.registers.get(RBP) & mask);
+        let top = linear_address(cpu, cpu.rsp() & mask);
+        let frame = linear_address(cpu, cpu.registers.get(RBP) & mask);
         let reader = Reader { cpu, image, top, word };
         Self {
             top,
@@ -118,4 +117,13 @@ impl Reader<'_> {
 /// A little-endian number of at most eight bytes.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
+/// The linear address of an offset in the stack segment.
+fn linear_address(cpu: &Cpu, offset: u64) -> u64 {
+    if cpu.code_size() == CodeSize::Bits64 {
+        offset
+    } else {
+        cpu.segments.get(SegmentName::Ss).base.wrapping_add(offset) & 0xffff_ffff
+    }
 }

@@ -102,7 +102,11 @@ impl Report {
         let efer = Names(control.efer.iter_names().map(|(name, _)| name).collect());
         writeln!(f, "\nControl registers")?;
         writeln!(f, "  cr0  {:016x} [{cr0}]", control.cr0.bits())?;
-        writeln!(f, "  cr2  {:016x}  cr3 {:016x}  cr8 {:x}", control.cr2, control.cr3, control.cr8)?;
+        writeln!(
+            f,
+            "  cr2  {:016x}  cr3 {:016x}  cr8 {:x}",
+            control.cr2, control.cr3, control.cr8
+        )?;
         writeln!(f, "  cr4  {:016x} [{cr4}]", control.cr4.bits())?;
         writeln!(f, "  efer {:016x} [{efer}]", control.efer.bits())
     }
@@ -116,7 +120,11 @@ impl Report {
             match step {
                 Step::Instruction { place, cpl, line, repeats } => {
                     if *repeats > 0 {
-                        writeln!(f, "     this block ran {} times in a row:", u64::from(*repeats) + 1)?;
+                        writeln!(
+                            f,
+                            "     this block ran {} times in a row:",
+                            u64::from(*repeats) + 1
+                        )?;
                     }
                     let symbol = place.symbol.as_ref().map(ToString::to_string).unwrap_or_default();
                     let address = place.address;
@@ -153,10 +161,17 @@ impl Report {
             stack.frames.iter().try_for_each(|word| writeln!(f, "  {word}"))?;
         }
         if stack.words.is_empty() {
-            return writeln!(f, "\nStack from {:#x}: no word points into a known function", stack.top);
+            return writeln!(
+                f,
+                "\nStack from {:#x}: no word points into a known function",
+                stack.top
+            );
         }
         let top = stack.top;
-        writeln!(f, "\nWords of the stack from {top:#x} that point into functions (? = after no call)")?;
+        writeln!(
+            f,
+            "\nWords of the stack from {top:#x} that point into functions (? = after no call)"
+        )?;
         stack.words.iter().try_for_each(|word| writeln!(f, "  {word}"))
     }
 }
