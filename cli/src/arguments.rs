@@ -18,20 +18,15 @@ pub struct Arguments {
     pub command: Command,
 }
 
-/// The commands.
+/// The commands. What they do is said where their arguments are.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a guest, with its serial console on standard input and output
     #[command(after_long_help = status::HELP)]
     Run(run::Run),
-    /// List the sample guests
     Guests(guests::Guests),
-    /// Show what is in a guest image, and in which worlds it can start
     Inspect(inspect::Inspect),
-    /// Print a completion script for a shell
     #[command(after_long_help = completions::HELP)]
     Completions(completions::Completions),
-    /// Print the manual page, or write all of them into a directory
     Man(man::Man),
 }
 

@@ -14,7 +14,7 @@ use crate::output::UsageError;
 /// Larger files are refused: no machine could hold them.
 const FILE_LIMIT: u64 = 1 << 30;
 /// Names of guests that are at least so similar to what was typed are suggested.
-const SIMILAR: f64 = 0.7;
+const SIMILAR: f64 = 0.8;
 
 /// The guest that the user means.
 pub struct Choice {

@@ -59,7 +59,8 @@ pub struct Size(pub u64);
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-        let unit = units.into_iter().find(|(shift, _)| self.0 > 0 && self.0.is_multiple_of(1 << shift));
+        let unit =
+            units.into_iter().find(|(shift, _)| self.0 > 0 && self.0.is_multiple_of(1 << shift));
         match unit {
             Some((shift, unit)) => f.pad(&format!("{} {unit}", self.0 >> shift)),
             None => f.pad(&format!("{} bytes", self.0)),

@@ -56,13 +56,26 @@ pub struct Session<'a> {
     /// The machine.
     pub machine: Machine,
     /// What comes from standard input.
-    pub input: Input,
+    input: Input,
     /// Where its console goes.
-    pub screen: Screen,
+    screen: Screen,
     /// What writes a trace.
-    pub tracer: Option<Tracer<'a>>,
+    tracer: Option<Tracer<'a>>,
     /// How many instructions it may execute.
-    pub limit: Option<u64>,
+    limit: Option<u64>,
+    /// Host time in which it ran, and did not wait.
+    busy: Duration,
+}
+
+/// The end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Why.
+    pub outcome: Outcome,
+    /// Host time from the start.
+    pub host: Duration,
+    /// Host time in which the guest ran, and did not wait.
+    pub busy: Duration,
 }
 
 /// When the guest last did something that somebody could notice.
@@ -72,12 +85,27 @@ struct LastSign {
     instructions: u64,
 }
 
-impl Session<'_> {
-    /// Runs the guest to the end. Returns why it ended, and the host time that it took.
+impl<'a> Session<'a> {
+    /// A session with a loaded machine.
+    pub fn new(machine: Machine, input: Input, screen: Screen) -> Self {
+        Self { machine, input, screen, tracer: None, limit: None, busy: Duration::ZERO }
+    }
+
+    /// The same with a trace.
+    pub fn with_tracer(self, tracer: Option<Tracer<'a>>) -> Self {
+        Self { tracer, ..self }
+    }
+
+    /// The same with a limit of instructions.
+    pub fn with_limit(self, limit: Option<u64>) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Runs the guest to the end.
     ///
     /// # Errors
     /// Output can't be written.
-    pub fn run(&mut self) -> anyhow::Result<(Outcome, Duration)> {
+    pub fn run(&mut self) -> anyhow::Result<Ended> {
         let started = Instant::now();
         let mut progress = Progress::new(&self.screen);
         let outcome = self.run_slices(&mut progress);
@@ -89,7 +117,12 @@ impl Session<'_> {
         }
         let outcome = outcome?;
         flushed?;
-        Ok((outcome, started.elapsed()))
+        Ok(Ended { outcome, host: started.elapsed(), busy: self.busy })
+    }
+
+    /// Takes what the screen kept for JSON.
+    pub fn take_captured(&mut self) -> Captured {
+        self.screen.take_captured()
     }
 
     fn run_slices(&mut self, progress: &mut Progress) -> anyhow::Result<Outcome> {
@@ -103,7 +136,9 @@ impl Session<'_> {
             if self.limit.is_some_and(|limit| self.machine.cpu.instructions >= limit) {
                 return Ok(Outcome::Limit);
             }
+            let began = Instant::now();
             let stopped = self.slice()?;
+            self.busy += began.elapsed();
             let shown = self.show(progress)?;
             match stopped {
                 Stopped::Budget => {}

@@ -7,7 +7,7 @@ use crate::features::Features;
 use crate::intercepts::{Intercepts, Sensitive};
 use crate::memory::ram::{PAGE_SHIFT, Ram, Watch};
 use crate::memory::tlb::{Denied, Tlb, TlbStatistics};
-use crate::recent::{RecentBlocks, RecentDeliveries};
+use crate::recent::{RecentBlocks, RecentDeliveries, RecentFailures};
 use crate::state::control::{Control, Cr0, Efer};
 use crate::state::debug::{Condition, Debug, Dr6};
 use crate::state::flags::{Flags, Rflags};
@@ -88,6 +88,8 @@ pub struct Cpu {
     pub recent: RecentBlocks,
     /// The last events that were delivered, for reports.
     pub deliveries: RecentDeliveries,
+    /// The last events whose delivery raised an exception, for reports.
+    pub failed_deliveries: RecentFailures,
 
     /// What happened in rings 0 to 2, and in ring 3.
     counts: [Counts; 2],
@@ -149,6 +151,7 @@ impl Cpu {
             counted_ring_3: false,
             recent: RecentBlocks::default(),
             deliveries: RecentDeliveries::default(),
+            failed_deliveries: RecentFailures::default(),
             tlb: Tlb::default(),
             blocks: Blocks::default(),
             intercepts: Intercepts::NONE,

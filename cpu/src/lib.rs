@@ -31,5 +31,8 @@ pub use intercepts::{Intercepts, Sensitive};
 pub use memory::paging::{self, PHYSICAL_ADDRESS_BITS};
 pub use memory::ram::{PAGE_SHIFT, PAGE_SIZE, Ram, Watch};
 pub use memory::tlb::{Rights, TlbStatistics};
-pub use recent::{BlockStart, Delivery, DeliveryKind, Recent, RecentBlocks, RecentDeliveries};
+pub use recent::{
+    BlockStart, Delivery, DeliveryKind, FailedDelivery, Recent, RecentBlocks, RecentDeliveries,
+    RecentFailures,
+};
 pub use word::Word;

@@ -1,6 +1,7 @@
 //! What the CPU has done lately, for reports: where its last blocks began, and which events it
 //! delivered. It has no influence on what the CPU does next.
 
+use crate::exception::Exception;
 use crate::state::mode::CodeSize;
 
 /// The last `N` of a sequence.
@@ -14,6 +15,8 @@ pub struct Recent<T, const N: usize> {
 pub type RecentBlocks = Recent<BlockStart, 16>;
 /// The last events that were delivered through the interrupt descriptor table.
 pub type RecentDeliveries = Recent<Delivery, 16>;
+/// The last events whose delivery raised an exception.
+pub type RecentFailures = Recent<FailedDelivery, 8>;
 
 impl<T: Copy + Default, const N: usize> Default for Recent<T, N> {
     fn default() -> Self {
@@ -27,12 +30,6 @@ impl<T: Copy, const N: usize> Recent<T, N> {
     pub(crate) fn push(&mut self, entry: T) {
         self.entries[self.count as usize % N] = entry;
         self.count += 1;
-    }
-
-    /// The last entry.
-    #[inline(always)]
-    pub(crate) fn last_mut(&mut self) -> &mut T {
-        &mut self.entries[(self.count as usize).wrapping_sub(1) % N]
     }
 
     /// Number of entries that were ever appended.
@@ -52,7 +49,7 @@ impl<T: Copy, const N: usize> Recent<T, N> {
 }
 
 /// The start of a run of instructions: a block, or a single one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BlockStart {
     /// Linear address of the first instruction.
     pub linear: u64,
@@ -60,42 +57,10 @@ pub struct BlockStart {
     pub physical: u64,
     /// [`crate::Cpu::instructions`] before it.
     pub instructions: u64,
-    /// How often the same block ran directly before.
-    pub repeats: u32,
     /// How it was decoded.
     pub code_size: CodeSize,
     /// The privilege level.
     pub cpl: u8,
-}
-
-impl Default for BlockStart {
-    /// No block: its physical address does not exist.
-    fn default() -> Self {
-        Self {
-            linear: 0,
-            physical: u64::MAX,
-            instructions: 0,
-            repeats: 0,
-            code_size: CodeSize::Bits16,
-            cpl: 0,
-        }
-    }
-}
-
-impl RecentBlocks {
-    /// Notes that a block begins. One that follows itself, as in a tight loop, takes no new entry;
-    /// one that begins again without having retired anything counts once.
-    #[inline(always)]
-    pub(crate) fn begin(&mut self, start: BlockStart) {
-        let last = self.last_mut();
-        if last.physical == start.physical && last.linear == start.linear {
-            let again = u32::from(last.instructions != start.instructions);
-            let repeats = last.repeats.wrapping_add(again);
-            *last = BlockStart { repeats, ..start };
-        } else {
-            self.push(start);
-        }
-    }
 }
 
 /// What a delivered event was.
@@ -135,6 +100,39 @@ pub struct Delivery {
     pub instructions: u64,
 }
 
+/// An event that the CPU could not deliver, because that raised an exception.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailedDelivery {
+    /// The vector.
+    pub vector: u8,
+    /// What it was.
+    pub kind: DeliveryKind,
+    /// Its error code.
+    pub error_code: Option<u16>,
+    /// CR2 at the time: of a page fault, the address.
+    pub cr2: u64,
+    /// What its delivery raised.
+    pub raised: Exception,
+    /// The address of that, if it is a page fault.
+    pub raised_address: u64,
+    /// [`crate::Cpu::cycles`] at the time.
+    pub cycles: u64,
+}
+
+impl Default for FailedDelivery {
+    fn default() -> Self {
+        Self {
+            vector: 0,
+            kind: DeliveryKind::Exception,
+            error_code: None,
+            cr2: 0,
+            raised: Exception::INVALID_OPCODE,
+            raised_address: 0,
+            cycles: 0,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,22 +146,5 @@ mod tests {
         }
         assert_eq!(recent.iter().collect::<Vec<_>>(), [3, 4, 5, 6]);
         assert_eq!((recent.count(), recent.last()), (6, Some(6)));
-    }
-
-    #[test]
-    fn a_block_that_follows_itself_takes_one_entry() {
-        let mut recent = RecentBlocks::default();
-        let start = |linear, instructions| BlockStart {
-            linear,
-            physical: linear,
-            instructions,
-            ..BlockStart::default()
-        };
-        for (linear, instructions) in [(0x10, 0), (0x20, 3), (0x20, 5), (0x20, 7), (0x30, 8)] {
-            recent.begin(start(linear, instructions));
-        }
-        let entries: Vec<_> =
-            recent.iter().map(|b| (b.linear, b.repeats, b.instructions)).collect();
-        assert_eq!(entries, [(0x10, 0, 0), (0x20, 2, 7), (0x30, 0, 8)]);
     }
 }

@@ -15,7 +15,7 @@ use crate::intercepts::{Intercepts, Sensitive};
 use crate::memory::paging;
 use crate::memory::ram::{PAGE_SIZE, Watch};
 use crate::memory::tlb::{Denied, PAGE_MASK};
-use crate::recent::{BlockStart, Delivery, DeliveryKind};
+use crate::recent::{BlockStart, Delivery, DeliveryKind, FailedDelivery};
 use crate::state::debug::{Condition, DR6_FIXED, DR7_GENERAL_DETECT, Dr6};
 use crate::state::flags::Rflags;
 use crate::state::mode::CodeSize;
@@ -166,11 +166,10 @@ impl Cpu {
     /// Notes, for reports, where a run of instructions begins.
     #[inline(always)]
     fn note_block(&mut self, linear: u64, physical: u64) {
-        self.recent.begin(BlockStart {
+        self.recent.push(BlockStart {
             linear,
             physical,
             instructions: self.instructions,
-            repeats: 0,
             code_size: self.code_size,
             cpl: self.cpl,
         });
@@ -488,6 +487,7 @@ impl Cpu {
                 Err(_) => return None,
             }
         };
+        self.note_failed_delivery(&event, second);
         self.device.finish();
         let first_class = exception.map_or(Class::Benign, |first| first.vector.class());
         let double_fault = Exception::with_code(Vector::DoubleFault, 0);
@@ -510,11 +510,7 @@ impl Cpu {
     fn note_delivery(&mut self, event: &Event, from: u64, from_cpl: u8) {
         self.deliveries.push(Delivery {
             vector: event.vector,
-            kind: match event.source {
-                EventSource::Exception => DeliveryKind::Exception,
-                EventSource::Software | EventSource::PrivilegedSoftware => DeliveryKind::Software,
-                EventSource::External => DeliveryKind::External,
-            },
+            kind: event.source.into(),
             error_code: event.error_code,
             cr2: self.control.cr2,
             from,
@@ -524,5 +520,28 @@ impl Cpu {
             cycles: self.cycles,
             instructions: self.instructions,
         });
+    }
+
+    /// Notes, for reports, that the delivery of an event raised an exception.
+    fn note_failed_delivery(&mut self, event: &Event, raised: Exception) {
+        self.failed_deliveries.push(FailedDelivery {
+            vector: event.vector,
+            kind: event.source.into(),
+            error_code: event.error_code,
+            cr2: self.control.cr2,
+            raised,
+            raised_address: self.fault_address,
+            cycles: self.cycles,
+        });
+    }
+}
+
+impl From<EventSource> for DeliveryKind {
+    fn from(source: EventSource) -> Self {
+        match source {
+            EventSource::Exception => Self::Exception,
+            EventSource::Software | EventSource::PrivilegedSoftware => Self::Software,
+            EventSource::External => Self::External,
+        }
     }
 }

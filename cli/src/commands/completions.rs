@@ -14,7 +14,7 @@ To install:
     fish:  paravane completions fish > ~/.config/fish/completions/paravane.fish
     zsh:   paravane completions zsh > DIRECTORY/_paravane, in a DIRECTORY of $fpath";
 
-/// The arguments of `paravane completions`.
+/// Print a completion script for a shell
 #[derive(Debug, Args)]
 pub struct Completions {
     /// The shell

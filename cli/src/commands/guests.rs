@@ -10,7 +10,7 @@ use crate::manifest::Manifest;
 use crate::output;
 use crate::status::Status;
 
-/// The arguments of `paravane guests`.
+/// List the sample guests
 #[derive(Debug, Args)]
 pub struct Guests {
     /// Print a JSON array

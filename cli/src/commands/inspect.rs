@@ -14,7 +14,7 @@ use crate::status::Status;
 use crate::worlds::WORLDS;
 use notes::Note;
 
-/// The arguments of `paravane inspect`.
+/// Show what is in a guest image, and in which worlds it can start
 #[derive(Debug, Args)]
 pub struct Inspect {
     /// A sample guest's name, or a file (anything with a "/" or "." in it)

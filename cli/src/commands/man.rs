@@ -9,7 +9,7 @@ use crate::arguments::Arguments;
 use crate::output;
 use crate::status::Status;
 
-/// The arguments of `paravane man`.
+/// Print the manual page, or write those of all commands into a directory
 #[derive(Debug, Args)]
 pub struct Man {
     /// An existing directory for the pages of all commands; without it, the main page is printed

@@ -23,7 +23,7 @@ use crate::status::Status;
 use crate::worlds::World;
 use module_file::ModuleFile;
 
-/// The arguments of `paravane run`.
+/// Run a guest, with its serial console on standard input and output
 ///
 /// The guest's serial console is on standard output, and standard input goes to it. On a
 /// terminal every key goes to the guest at once, except Ctrl-C, which ends the run; the guest's
@@ -113,32 +113,33 @@ impl Run {
         let is_raw = terminal.is_some();
         let screen = if self.json { Screen::captured() } else { Screen::shown(is_raw) };
         let input = Input::connect(is_raw)?;
-        let mut session = Session { machine, input, screen, tracer, limit: self.limit };
+        let session = Session::new(machine, input, screen);
+        let mut session = session.with_tracer(tracer).with_limit(self.limit);
         let ended = session.run();
         drop(terminal);
 
-        let (outcome, host) = ended?;
+        let ended = ended?;
+        let captured = session.take_captured();
         let cpu = &session.machine.cpu;
         let finished = Finished {
             run: &self,
             choice: &choice,
             summary: Summary {
                 name: &choice.name,
-                outcome,
+                ended,
                 instructions: cpu.instructions,
                 cycles: cpu.cycles,
-                host,
             },
-            report: stopped_badly(outcome)
+            report: stopped_badly(ended.outcome)
                 .map(|stopped| Report::of(&session.machine, &choice.image, stopped)),
             machine: &session.machine,
         };
         if self.json {
-            output::write_json(&json::object(&finished, session.screen.take_captured()))?;
+            output::write_json(&json::object(&finished, captured))?;
         } else {
             Diagnostics::write(finished.text());
         }
-        Ok(Status::of(outcome))
+        Ok(Status::of(ended.outcome))
     }
 
     fn memory_size(&self, choice: &Choice) -> u64 {

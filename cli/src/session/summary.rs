@@ -1,10 +1,9 @@
 //! The paragraph at the end of a run.
 
 use std::fmt;
-use std::time::Duration;
 
-use super::Outcome;
 use super::pace::guest_time;
+use super::{Ended, Outcome};
 use crate::numbers::{Grouped, Span};
 
 /// How a run went.
@@ -12,14 +11,12 @@ use crate::numbers::{Grouped, Span};
 pub struct Summary<'a> {
     /// The guest's name.
     pub name: &'a str,
-    /// Why it ended.
-    pub outcome: Outcome,
+    /// Why it ended, and how long it took.
+    pub ended: Ended,
     /// Instructions retired.
     pub instructions: u64,
     /// Guest time.
     pub cycles: u64,
-    /// Host time.
-    pub host: Duration,
 }
 
 impl Summary<'_> {
@@ -28,9 +25,9 @@ impl Summary<'_> {
         guest_time(self.cycles).as_secs_f64()
     }
 
-    /// Millions of instructions per second of host time.
+    /// Millions of instructions per second of host time in which the guest did not wait.
     pub fn mips(&self) -> f64 {
-        let seconds = self.host.as_secs_f64();
+        let seconds = self.ended.busy.as_secs_f64();
         if seconds > 0.0 { self.instructions as f64 / seconds / 1e6 } else { 0.0 }
     }
 }
@@ -41,10 +38,10 @@ impl fmt::Display for Summary<'_> {
             f,
             "{}: {}, after {} instructions and {} of guest time, in {} of host time ({:.1} MIPS).",
             self.name,
-            self.outcome,
+            self.ended.outcome,
             Grouped(self.instructions),
             Span(guest_time(self.cycles)),
-            Span(self.host),
+            Span(self.ended.host),
             self.mips(),
         )
     }

@@ -30,7 +30,7 @@ use crate::places::Place;
 pub struct Report {
     /// Why it stopped.
     pub stopped: Stopped,
-    /// The exceptions that ended it, the first one first; empty if it was not a triple fault.
+    /// Events that could not be delivered, the first one first: the way to a triple fault.
     pub faults: Vec<Fault>,
     /// The operating mode.
     pub mode: Mode,
@@ -71,13 +71,9 @@ impl Report {
         let mut disassembler = Disassembler::new(image);
         let linear = cpu.instruction_address();
         let bytes = cpu.peek(linear, MAX_INSTRUCTION_LENGTH);
-        let faults = match stopped {
-            Stopped::TripleFault(exceptions) => faults::explain(cpu, exceptions),
-            _ => Vec::new(),
-        };
         Self {
             stopped,
-            faults,
+            faults: faults::chain(cpu, stopped),
             mode: cpu.mode(),
             code_size: cpu.code_size(),
             cpl: cpu.cpl,

@@ -12,8 +12,11 @@ use serde_json::{Map, Value, json};
 pub fn value(report: &Report) -> Value {
     json!({
         "faults": report.faults.iter().map(|fault| json!({
-            "exception": fault.exception.to_string(),
+            "name": fault.name,
             "explanation": fault.explanation,
+            "raised": fault.failed.raised.to_string(),
+            "obstacle": fault.obstacle,
+            "cycles": fault.failed.cycles,
         })).collect::<Vec<_>>(),
         "mode": format!("{:?}", report.mode),
         "code_bits": report.code_size.bits(),
@@ -92,11 +95,11 @@ fn line(line: &Line) -> Value {
 
 fn step(step: &Step) -> Value {
     match step {
-        Step::Instruction { place: at, cpl, line: code, repeats } => json!({
+        Step::Instruction { place: at, cpl, line: code, times } => json!({
             "at": place(at),
             "ring": cpl,
             "instruction": line(code),
-            "repeats": repeats,
+            "times": times,
         }),
         Step::Delivery(delivered) => json!({ "event": event(delivered) }),
     }

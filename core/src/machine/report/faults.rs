@@ -1,32 +1,76 @@
 //! Exceptions in words.
 
-use paravane_cpu::{Cpu, Exception, Vector, page_fault_code, selector_code};
+use paravane_cpu::{
+    Cpu, DeliveryKind, Exception, FailedDelivery, Vector, page_fault_code, selector_code,
+};
 
-/// An exception and what it means.
+use super::super::Stopped;
+
+/// An event that the CPU could not give to the guest's handler.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Which.
-    pub exception: Exception,
-    /// What its error code says, in words.
+    /// What the CPU noted.
+    pub failed: FailedDelivery,
+    /// The event, by its mnemonic or number.
+    pub name: String,
+    /// What it was, in words.
     pub explanation: String,
+    /// What its delivery raised, in words.
+    pub obstacle: String,
 }
 
-/// The exceptions of a triple fault.
-pub fn explain(cpu: &Cpu, exceptions: [Exception; 3]) -> Vec<Fault> {
-    // The address of the last page fault is known; CR2 has that of the last one whose handler
-    // was looked for, which is the first of the chain.
-    let last_page_fault =
-        exceptions.iter().rposition(|exception| exception.vector == Vector::PageFault);
-    let fault = |(index, exception): (usize, &Exception)| {
-        let address =
-            if Some(index) == last_page_fault { cpu.fault_address } else { cpu.control.cr2 };
-        Fault { exception: *exception, explanation: explain_one(*exception, address) }
+/// The events that could not be delivered: of a triple fault those that led to it, else the last
+/// ones that there were.
+pub fn chain(cpu: &Cpu, stopped: Stopped) -> Vec<Fault> {
+    let is_part = |failed: &FailedDelivery| match stopped {
+        // No time passes between them.
+        Stopped::TripleFault(_) => failed.cycles == cpu.cycles,
+        _ => true,
     };
-    exceptions.iter().enumerate().map(fault).collect()
+    cpu.failed_deliveries.iter().filter(is_part).map(Fault::of).collect()
+}
+
+impl Fault {
+    fn of(failed: FailedDelivery) -> Self {
+        let FailedDelivery { vector, kind, error_code, cr2, raised, raised_address, .. } = failed;
+        Self {
+            failed,
+            name: event_name(vector, kind, error_code),
+            explanation: explain_event(vector, kind, error_code, cr2),
+            obstacle: explain(raised, raised_address),
+        }
+    }
+}
+
+/// A short name of an event: the manual's mnemonic with the error code, or the number of the
+/// interrupt.
+pub fn event_name(vector: u8, kind: DeliveryKind, error_code: Option<u16>) -> String {
+    match (kind, Vector::from_number(vector)) {
+        (DeliveryKind::Software, _) => format!("int {vector:#x}"),
+        (DeliveryKind::External, Some(Vector::NonMaskableInterrupt)) => "NMI".into(),
+        (DeliveryKind::Exception, Some(vector)) => Exception { vector, error_code }.to_string(),
+        _ => format!("interrupt {vector:#x}"),
+    }
+}
+
+/// What an event was. `address` is that of a page fault.
+pub fn explain_event(
+    vector: u8,
+    kind: DeliveryKind,
+    error_code: Option<u16>,
+    address: u64,
+) -> String {
+    match (kind, Vector::from_number(vector)) {
+        (DeliveryKind::Exception, Some(vector)) => {
+            explain(Exception { vector, error_code }, address)
+        }
+        (DeliveryKind::Software, _) => "software interrupt".into(),
+        _ => "interrupt from outside".into(),
+    }
 }
 
 /// What an exception means. `address` is that of a page fault.
-pub fn explain_one(exception: Exception, address: u64) -> String {
+pub fn explain(exception: Exception, address: u64) -> String {
     let code = exception.error_code;
     match (exception.vector, code) {
         (Vector::PageFault, Some(code)) => explain_page_fault(code, address),
@@ -130,7 +174,7 @@ mod tests {
             (Exception::INVALID_OPCODE, "invalid opcode"),
         ];
         for (exception, end) in cases {
-            let text = explain_one(exception, 0x1000);
+            let text = explain(exception, 0x1000);
             assert!(text.ends_with(end), "{text:?} does not end with {end:?}");
         }
     }

@@ -1,6 +1,6 @@
 //! What the CPU did last: instructions, and between them the events that it delivered.
 
-use paravane_cpu::{BlockStart, Cpu, Delivery, DeliveryKind, Exception, PAGE_SIZE, Vector};
+use paravane_cpu::{BlockStart, Cpu, Delivery, DeliveryKind, PAGE_SIZE};
 
 use super::faults;
 use crate::disassembly::{Disassembler, Line, MAX_INSTRUCTION_LENGTH};
@@ -23,8 +23,8 @@ pub enum Step {
         cpl: u8,
         /// The instruction, as it is in memory now.
         line: Line,
-        /// How often the block that begins here had run directly before.
-        repeats: u32,
+        /// If a run of instructions begins here: how often it was executed in a row. Else 0.
+        times: u64,
     },
     /// It gave an event to the guest's handler.
     Delivery(DeliveredEvent),
@@ -46,34 +46,19 @@ pub struct DeliveredEvent {
 impl DeliveredEvent {
     /// Explains what the CPU noted.
     pub fn of(delivery: Delivery, image: &GuestImage) -> Self {
+        let Delivery { vector, kind, error_code, cr2, .. } = delivery;
         Self {
             delivery,
             from: Place::of(image, delivery.from),
             to: Place::of(image, delivery.to),
-            explanation: explain(delivery),
+            explanation: faults::explain_event(vector, kind, error_code, cr2),
         }
     }
 
     /// A short name: the manual's mnemonic with the error code, or the number of the interrupt.
     pub fn name(&self) -> String {
         let Delivery { vector, kind, error_code, .. } = self.delivery;
-        match (kind, Vector::from_number(vector)) {
-            (DeliveryKind::Software, _) => format!("int {vector:#x}"),
-            (DeliveryKind::External, Some(Vector::NonMaskableInterrupt)) => "NMI".into(),
-            (DeliveryKind::Exception, Some(vector)) => Exception { vector, error_code }.to_string(),
-            _ => format!("interrupt {vector:#x}"),
-        }
-    }
-}
-
-fn explain(delivery: Delivery) -> String {
-    let Delivery { vector, kind, error_code, cr2, .. } = delivery;
-    match (kind, Vector::from_number(vector)) {
-        (DeliveryKind::Exception, Some(vector)) => {
-            faults::explain_one(Exception { vector, error_code }, cr2)
-        }
-        (DeliveryKind::Software, _) => "software interrupt".into(),
-        _ => "interrupt from outside".into(),
+        faults::event_name(vector, kind, error_code)
     }
 }
 
@@ -83,23 +68,51 @@ pub fn last_exceptions(cpu: &Cpu, image: &GuestImage) -> Vec<DeliveredEvent> {
     exceptions.map(|delivery| DeliveredEvent::of(delivery, image)).collect()
 }
 
+/// A run of instructions without a branch in it, and how often it was executed in a row.
+struct Run {
+    start: BlockStart,
+    retired: u64,
+    times: u64,
+}
+
+/// The last runs, the oldest first. The CPU notes one start for each; an instruction that had to
+/// begin again, because the board or a handler came between, has none retired in the first.
+fn last_runs(cpu: &Cpu) -> Vec<Run> {
+    let starts: Vec<_> = cpu.recent.iter().collect();
+    let mut runs = Vec::<Run>::new();
+    for (index, &start) in starts.iter().enumerate() {
+        let next = starts.get(index + 1).map_or(cpu.instructions, |next| next.instructions);
+        let retired = next.saturating_sub(start.instructions).min(BLOCK_INSTRUCTIONS);
+        match runs.last_mut() {
+            _ if retired == 0 => {}
+            Some(last)
+                if (last.start.physical, last.start.linear, last.retired)
+                    == (start.physical, start.linear, retired) =>
+            {
+                *last = Run { start, retired, times: last.times + 1 };
+            }
+            _ => runs.push(Run { start, retired, times: 1 }),
+        }
+    }
+    runs
+}
+
 /// The last steps, the oldest first.
 pub fn last_steps(cpu: &Cpu, image: &GuestImage, disassembler: &mut Disassembler<'_>) -> Vec<Step> {
-    let blocks: Vec<_> = cpu.recent.iter().collect();
-    let oldest = blocks.first().map_or(cpu.instructions, |block| block.instructions);
+    let runs = last_runs(cpu);
+    let oldest = runs.first().map_or(cpu.instructions, |run| run.start.instructions);
     let mut deliveries =
         cpu.deliveries.iter().filter(|delivery| delivery.instructions > oldest).peekable();
     let mut steps = Vec::new();
-    for (index, block) in blocks.iter().enumerate() {
-        let next = blocks.get(index + 1).map_or(cpu.instructions, |next| next.instructions);
-        let retired = next.saturating_sub(block.instructions).min(BLOCK_INSTRUCTIONS);
-        for (number, line) in (block.instructions..).zip(lines(cpu, block, retired, disassembler)) {
+    for Run { start, retired, times } in runs {
+        let lines = lines(cpu, &start, retired, disassembler);
+        for (number, line) in (start.instructions..).zip(lines) {
             while let Some(delivery) = deliveries.next_if(|d| d.instructions <= number) {
                 steps.push(Step::Delivery(DeliveredEvent::of(delivery, image)));
             }
-            let repeats = if number == block.instructions { block.repeats } else { 0 };
+            let times = if number == start.instructions { times } else { 0 };
             let place = Place::of(image, line.address);
-            steps.push(Step::Instruction { place, cpl: block.cpl, line, repeats });
+            steps.push(Step::Instruction { place, cpl: start.cpl, line, times });
         }
     }
     steps.extend(deliveries.map(|delivery| Step::Delivery(DeliveredEvent::of(delivery, image))));

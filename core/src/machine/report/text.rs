@@ -1,4 +1,4 @@
-//! The report as text.
+//! The report as text. Why the guest stopped is not in it: [`Report::stopped`] says that.
 
 use std::fmt;
 
@@ -29,10 +29,12 @@ impl fmt::Display for Report {
 
 impl Report {
     fn write_headline(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.stopped)?;
-        for (number, fault) in (1..).zip(&self.faults) {
-            let exception = fault.exception.to_string();
-            writeln!(f, "  {number}. {exception:<12} {}", fault.explanation)?;
+        for fault in &self.faults {
+            writeln!(f, "{} could not be delivered ({})", fault.name, fault.explanation)?;
+            writeln!(f, "  it raised {} ({})", fault.failed.raised, fault.obstacle)?;
+        }
+        if !self.faults.is_empty() {
+            writeln!(f)?;
         }
         let mode = match self.mode {
             Mode::Real => "real mode",
@@ -44,7 +46,7 @@ impl Report {
         let bits = self.code_size.bits();
         writeln!(
             f,
-            "\nAt {}, ring {}, {mode} ({bits}-bit code), {} instructions and {} cycles after the start",
+            "At {}, ring {}, {mode} ({bits}-bit code), {} instructions and {} cycles after the start",
             self.place, self.cpl, self.instructions, self.cycles
         )?;
         let label = if self.halted { "halted before" } else { "instruction" };
@@ -118,13 +120,9 @@ impl Report {
         writeln!(f, "\nLast instructions, the latest at the end (ring, address, symbol, code)")?;
         for step in &self.history {
             match step {
-                Step::Instruction { place, cpl, line, repeats } => {
-                    if *repeats > 0 {
-                        writeln!(
-                            f,
-                            "     this block ran {} times in a row:",
-                            u64::from(*repeats) + 1
-                        )?;
+                Step::Instruction { place, cpl, line, times } => {
+                    if *times > 1 {
+                        writeln!(f, "     at least {times} times in a row:")?;
                     }
                     let symbol = place.symbol.as_ref().map(ToString::to_string).unwrap_or_default();
                     let address = place.address;
