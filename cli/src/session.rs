@@ -32,8 +32,7 @@ use progress::Progress;
 const SLICE: u64 = 4_000_000;
 /// The same when every instruction is traced.
 const TRACED_SLICE: u64 = 20_000;
-/// A guest that only lets its timer tick, for as long as this after the end of input, waits for
-/// more of it. In cycles.
+/// A guest that only lets its timer tick for as long as this waits for input. In cycles.
 const PATIENCE: u64 = 600 * CYCLES_PER_SECOND;
 /// Of this many cycles, such a guest executes fewer than one.
 const IDLE_RATIO: u64 = 50;
@@ -126,7 +125,7 @@ impl<'a> Session<'a> {
     }
 
     fn run_slices(&mut self, progress: &mut Progress) -> anyhow::Result<Outcome> {
-        let mut pace = Pace::new(self.input.is_interactive());
+        let mut pace = Pace::default();
         let mut sign = LastSign::default();
         loop {
             let fed = self.input.feed(&mut self.machine);
@@ -152,10 +151,12 @@ impl<'a> Session<'a> {
             let now = LastSign::of(&self.machine);
             if fed || shown {
                 sign = now;
-            } else if self.input.is_over() && sign.only_ticks_until(now) {
+            }
+            let waits = sign.only_ticks_until(now);
+            if waits && self.input.is_over() {
                 return Ok(Outcome::NoInput);
             }
-            if let Some(ahead) = pace.ahead(self.machine.cpu.cycles) {
+            if let Some(ahead) = pace.ahead(now.cycles, waits || self.input.is_interactive()) {
                 self.input.wait(Some(ahead));
             }
             progress.update(&self.machine, &self.screen);
