@@ -2,7 +2,7 @@
 
 mod listening_bus;
 pub mod report;
-mod start;
+pub(crate) mod start;
 
 pub use listening_bus::PortAccess;
 
@@ -49,6 +49,16 @@ pub enum Stopped {
     TripleFault([Exception; 3]),
     /// The guest needs something that this CPU does not have.
     Unimplemented(Unimplemented),
+}
+
+impl From<Request> for Stopped {
+    fn from(request: Request) -> Self {
+        match request {
+            Request::Exit(value) => Self::Exit(value),
+            Request::PowerOff => Self::PowerOff,
+            Request::Reset => Self::Reset,
+        }
+    }
 }
 
 impl Stopped {
@@ -129,12 +139,11 @@ impl Machine {
                         return stopped;
                     }
                 }
-                Exit::Bus => match self.board.take_request() {
-                    Some(Request::Exit(value)) => return Stopped::Exit(value),
-                    Some(Request::PowerOff) => return Stopped::PowerOff,
-                    Some(Request::Reset) => return Stopped::Reset,
-                    None => {}
-                },
+                Exit::Bus => {
+                    if let Some(request) = self.board.take_request() {
+                        return request.into();
+                    }
+                }
                 Exit::TripleFault(exceptions) => return Stopped::TripleFault(exceptions),
                 Exit::Unimplemented(what) => return Stopped::Unimplemented(what),
                 Exit::Exception(_)

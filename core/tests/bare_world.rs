@@ -1,5 +1,7 @@
 //! Every sample guest on bare metal: what it prints is what QEMU printed, however it is run.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and speak")]
+
 mod samples;
 
 use paravane_core::machine::Stopped;

@@ -136,6 +136,10 @@ const TITLE: &str = "title";
 /// The preset that is used if nobody names one.
 pub const DEFAULT_PRESET: &str = "teaching";
 
+/// An exit takes at least this many cycles, so that a guest that does nothing but exit can't hold
+/// time still.
+const LEAST_EXIT: u64 = 1;
+
 /// All keys that a preset must have.
 fn keys() -> impl Iterator<Item = &'static str> {
     Primitive::ALL.iter().map(|p| p.key()).chain(Operation::ALL.iter().map(|o| o.key()))
@@ -184,10 +188,12 @@ impl Confidence {
 impl Costs {
     /// Everything but plain instructions is free: how a machine runs that nobody charges.
     pub fn free() -> Self {
+        let mut primitives = [0; Primitive::COUNT];
+        primitives[Primitive::Exit as usize] = LEAST_EXIT;
         Self {
             name: "free".into(),
             title: "Every instruction takes one cycle, and nothing else costs anything".into(),
-            primitives: [0; Primitive::COUNT],
+            primitives,
             timing: Timing::default(),
             values: Vec::new(),
         }
@@ -235,6 +241,8 @@ impl Costs {
         for primitive in Primitive::ALL {
             primitives[*primitive as usize] = price(primitive.key())?;
         }
+        let exit = &mut primitives[Primitive::Exit as usize];
+        *exit = (*exit).max(LEAST_EXIT);
         let mut operations = [0; Operation::COUNT];
         for operation in Operation::ALL {
             operations[*operation as usize] = price(operation.key())?;
