@@ -11,8 +11,8 @@ pub struct SensitiveInstruction {
     pub class: Class,
     /// What makes it sensitive; empty if nothing does.
     pub kinds: &'static [Kind],
-    /// What the CPU answers outside ring 0: in ring 3, with IOPL 0, and with the control bits as
-    /// they are after reset.
+    /// What the CPU answers outside ring 0, with IOPL 0 and the control bits as operating systems
+    /// usually set them.
     pub faults_outside_ring_0: Answer,
     /// What else the answer depends on, if anything.
     pub condition: Option<&'static str>,
