@@ -8,3 +8,5 @@ pub mod hypervisor;
 pub mod inspection;
 pub mod machine;
 pub mod places;
+pub mod workbench;
+pub mod worlds;
