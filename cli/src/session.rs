@@ -22,7 +22,8 @@ pub use trace::{Topic, Tracer};
 use std::time::{Duration, Instant};
 
 use paravane_core::board::clock::CYCLES_PER_SECOND;
-use paravane_core::machine::{Machine, PortAccess, Stopped};
+use paravane_core::machine::{PortAccess, Stopped};
+use paravane_core::workbench::Workbench;
 use paravane_cpu::Activity;
 
 use pace::Pace;
@@ -52,8 +53,8 @@ pub enum Outcome {
 
 /// A guest that runs, and what is connected to it.
 pub struct Session<'a> {
-    /// The machine.
-    pub machine: Machine,
+    /// The guest in its world.
+    pub workbench: Workbench,
     /// What comes from standard input.
     input: Input,
     /// Where its console goes.
@@ -85,9 +86,9 @@ struct LastSign {
 }
 
 impl<'a> Session<'a> {
-    /// A session with a loaded machine.
-    pub fn new(machine: Machine, input: Input, screen: Screen) -> Self {
-        Self { machine, input, screen, tracer: None, limit: None, busy: Duration::ZERO }
+    /// A session with a guest that was started.
+    pub fn new(workbench: Workbench, input: Input, screen: Screen) -> Self {
+        Self { workbench, input, screen, tracer: None, limit: None, busy: Duration::ZERO }
     }
 
     /// The same with a trace.
@@ -128,11 +129,11 @@ impl<'a> Session<'a> {
         let mut pace = Pace::default();
         let mut sign = LastSign::default();
         loop {
-            let fed = self.input.feed(&mut self.machine);
+            let fed = self.input.feed(self.workbench.board_mut());
             if self.input.interrupted() {
                 return Ok(Outcome::Interrupted);
             }
-            if self.limit.is_some_and(|limit| self.machine.cpu.instructions >= limit) {
+            if self.limit.is_some_and(|limit| self.workbench.instructions() >= limit) {
                 return Ok(Outcome::Limit);
             }
             let began = Instant::now();
@@ -148,7 +149,7 @@ impl<'a> Session<'a> {
                 }
                 end => return Ok(Outcome::Guest(end)),
             }
-            let now = LastSign::of(&self.machine);
+            let now = LastSign::of(&self.workbench);
             if fed || shown {
                 sign = now;
             }
@@ -159,30 +160,30 @@ impl<'a> Session<'a> {
             if let Some(ahead) = pace.ahead(now.cycles, waits || self.input.is_interactive()) {
                 self.input.wait(Some(ahead));
             }
-            progress.update(&self.machine, &self.screen);
+            progress.update(&self.workbench, &self.screen);
         }
     }
 
     /// Runs one slice.
     fn slice(&mut self) -> anyhow::Result<Stopped> {
-        let machine = &mut self.machine;
-        let executed = machine.cpu.instructions;
+        let workbench = &mut self.workbench;
+        let executed = workbench.instructions();
         let left = self.limit.map_or(u64::MAX, |limit| limit.saturating_sub(executed));
         let mut accesses = Vec::new();
         if let Some(tracer) = &mut self.tracer {
             if executed >= tracer.after() {
-                return tracer.run(machine, TRACED_SLICE, left);
+                return tracer.run(workbench, TRACED_SLICE, left);
             }
             let until_trace = tracer.after() - executed;
-            return Ok(run_exactly(machine, until_trace.min(left), &mut accesses));
+            return Ok(run_exactly(workbench, until_trace.min(left), &mut accesses));
         }
-        Ok(run_exactly(machine, left, &mut accesses))
+        Ok(run_exactly(workbench, left, &mut accesses))
     }
 
     /// Passes on what the guest has sent. Returns whether it was anything.
     fn show(&mut self, progress: &mut Progress) -> anyhow::Result<bool> {
-        let console = self.machine.board.take_console_output();
-        let debug = self.machine.board.take_debug_output();
+        let console = self.workbench.board_mut().take_console_output();
+        let debug = self.workbench.board_mut().take_debug_output();
         if console.is_empty() && debug.is_empty() {
             return Ok(false);
         }
@@ -196,7 +197,7 @@ impl<'a> Session<'a> {
     fn wait(&mut self, progress: &mut Progress) -> anyhow::Result<Option<Outcome>> {
         progress.erase();
         loop {
-            if self.input.feed(&mut self.machine) {
+            if self.input.feed(self.workbench.board_mut()) {
                 return Ok(None);
             }
             if self.input.interrupted() {
@@ -214,20 +215,20 @@ impl<'a> Session<'a> {
 /// budget of as many cycles can't execute more; a CPU that sleeps would use it up without
 /// executing any, and so is taken to the end of its sleep.
 fn run_exactly(
-    machine: &mut Machine,
+    workbench: &mut Workbench,
     instructions: u64,
     accesses: &mut Vec<PortAccess>,
 ) -> Stopped {
-    if instructions < SLICE && machine.cpu.activity == Activity::Halted {
-        machine.step(accesses)
+    if instructions < SLICE && workbench.guest().cpu.activity == Activity::Halted {
+        workbench.step(accesses)
     } else {
-        machine.run(instructions.min(SLICE))
+        workbench.run(instructions.min(SLICE))
     }
 }
 
 impl LastSign {
-    fn of(machine: &Machine) -> Self {
-        Self { cycles: machine.cpu.cycles, instructions: machine.cpu.instructions }
+    fn of(workbench: &Workbench) -> Self {
+        Self { cycles: workbench.cycles(), instructions: workbench.instructions() }
     }
 
     /// Whether a long time has passed in which the guest did next to nothing.

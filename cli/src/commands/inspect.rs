@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::choice::Choice;
 use crate::output;
 use crate::status::Status;
-use crate::worlds::WORLDS;
+use crate::worlds;
 use notes::Note;
 
 /// Show what is in a guest image, and in which worlds it can start
@@ -73,7 +73,7 @@ struct Symbol {
 #[derive(Debug, Serialize)]
 struct World {
     name: &'static str,
-    summary: &'static str,
+    title: &'static str,
     /// Whether this version of Paravane has the world.
     available: bool,
     /// How the image can start in it.
@@ -145,21 +145,21 @@ impl Segment {
 }
 
 fn worlds(image: &GuestImage) -> Vec<World> {
-    let world = |world: &crate::worlds::World| {
-        let (start, missing) = match world.start(image) {
+    let world = |world: paravane_core::worlds::World| {
+        let (start, missing) = match worlds::start(world, image) {
             Ok(kind) => (Some(kind.to_string()), Vec::new()),
             Err(missing) => (None, missing),
         };
         let missing = missing.into_iter();
         World {
-            name: world.name,
-            summary: world.summary,
-            available: world.available,
+            name: world.name(),
+            title: world.title(),
+            available: worlds::is_available(world),
             start,
             missing: missing
                 .map(|(kind, reason)| Missing { start: kind.to_string(), reason })
                 .collect(),
         }
     };
-    WORLDS.iter().map(world).collect()
+    paravane_core::worlds::World::ALL.into_iter().map(world).collect()
 }

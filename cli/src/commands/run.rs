@@ -13,14 +13,16 @@ use anyhow::Context;
 use clap::{Args, ValueHint};
 use paravane_core::guest_image::LoadOptions;
 use paravane_core::machine::report::Report;
-use paravane_core::machine::{DEFAULT_MEMORY, MAX_MEMORY, MIN_MEMORY, Machine, Stopped};
+use paravane_core::machine::{DEFAULT_MEMORY, MAX_MEMORY, MIN_MEMORY, Stopped};
+use paravane_core::workbench::{Setup, Workbench};
+use paravane_core::worlds::World;
 
 use crate::choice::Choice;
 use crate::numbers::{Size, parse_count, parse_size};
 use crate::output::{self, Diagnostics};
 use crate::session::{Input, Outcome, RawTerminal, Screen, Session, Summary, Topic, Tracer};
 use crate::status::Status;
-use crate::worlds::World;
+use crate::worlds;
 use module_file::ModuleFile;
 
 /// Run a guest, with its serial console on standard input and output
@@ -31,9 +33,8 @@ use module_file::ModuleFile;
 /// the guest sleeps through, and a run with a file as standard input is the same every time.
 /// When input has ended and the guest only waits for more, the run ends.
 ///
-/// The debug console (port 0xE9) goes to standard error, "[debug]" before each line. A summary
-/// on standard error tells why the run ended; a crash, or reaching --limit, is followed by a
-/// report.
+/// The debug console (port 0xE9) goes to standard error, each line marked as such. A summary on
+/// standard error tells why the run ended; a crash, or reaching --limit, is followed by a report.
 #[derive(Debug, Args)]
 pub struct Run {
     /// A sample guest's name, or a file (anything with a "/" or "." in it): an ELF file with a
@@ -42,7 +43,7 @@ pub struct Run {
     guest: String,
 
     /// The world to run it in
-    #[arg(long, default_value = "bare", value_parser = World::parse)]
+    #[arg(long, default_value = "bare", value_parser = worlds::parse)]
     world: World,
 
     /// The machine's memory, such as 64M [default: what the sample guest's manifest says, or 128M]
@@ -96,7 +97,7 @@ pub struct Run {
 struct Finished<'a> {
     run: &'a Run,
     choice: &'a Choice,
-    machine: &'a Machine,
+    workbench: &'a Workbench,
     summary: Summary<'a>,
     report: Option<Report>,
 }
@@ -105,34 +106,35 @@ impl Run {
     /// Runs the guest.
     pub fn execute(self) -> anyhow::Result<Status> {
         let choice = Choice::of(&self.guest)?;
-        let mut machine = Machine::new(self.memory_size(&choice));
-        machine.load(&choice.image, &self.load_options(&choice)?)?;
+        let setup =
+            Setup { world: self.world, memory: self.memory_size(&choice), ..Setup::default() };
+        let workbench = Workbench::start(setup, &choice.image, &self.load_options(&choice)?)?;
         let tracer = self.tracer(&choice)?;
 
         let terminal = if self.json { None } else { RawTerminal::if_interactive() };
         let is_raw = terminal.is_some();
         let screen = if self.json { Screen::captured() } else { Screen::shown(is_raw) };
         let input = Input::connect(is_raw)?;
-        let session = Session::new(machine, input, screen);
+        let session = Session::new(workbench, input, screen);
         let mut session = session.with_tracer(tracer).with_limit(self.limit);
         let ended = session.run();
         drop(terminal);
 
         let ended = ended?;
         let captured = session.take_captured();
-        let cpu = &session.machine.cpu;
+        let workbench = &session.workbench;
         let finished = Finished {
             run: &self,
             choice: &choice,
             summary: Summary {
                 name: &choice.name,
                 ended,
-                instructions: cpu.instructions,
-                cycles: cpu.cycles,
+                instructions: workbench.instructions(),
+                cycles: workbench.cycles(),
             },
             report: stopped_badly(ended.outcome)
-                .map(|stopped| Report::of(&session.machine, &choice.image, stopped)),
-            machine: &session.machine,
+                .map(|stopped| Report::of(workbench, &choice.image, stopped)),
+            workbench,
         };
         if self.json {
             output::write_json(&json::object(&finished, captured))?;

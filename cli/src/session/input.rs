@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use paravane_core::machine::Machine;
+use paravane_core::board::Board;
 
 use super::terminal;
 use crate::status::Status;
@@ -109,10 +109,10 @@ impl Input {
     }
 
     /// Gives the guest what has come and what it has room for. Returns whether it took anything.
-    pub fn feed(&mut self, machine: &mut Machine) -> bool {
+    pub fn feed(&mut self, board: &mut Board) -> bool {
         let mut fed = false;
         loop {
-            let accepted = machine.board.console_input(&self.pending);
+            let accepted = board.console_input(&self.pending);
             fed |= accepted > 0;
             self.pending.drain(..accepted.min(self.pending.len()));
             if !self.pending.is_empty() || self.ended || self.interrupted() {

@@ -56,6 +56,9 @@ mod tests {
         assert_eq!(pace.ahead(u64::MAX, false), None);
         let mut late = Pace { agreed: Some((Instant::now() - Duration::from_secs(5), 0)) };
         assert_eq!(late.ahead(CYCLES_PER_SECOND, true), None);
-        assert!(late.ahead(2 * CYCLES_PER_SECOND, true).is_some(), "the five seconds are forgotten");
+        assert!(
+            late.ahead(2 * CYCLES_PER_SECOND, true).is_some(),
+            "the five seconds are forgotten"
+        );
     }
 }

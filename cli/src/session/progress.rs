@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use paravane_core::machine::Machine;
+use paravane_core::workbench::Workbench;
 
 use super::Screen;
 use super::pace::guest_time;
@@ -44,7 +44,7 @@ impl Progress {
     }
 
     /// Shows the line if it is time for it.
-    pub fn update(&mut self, machine: &Machine, screen: &Screen) {
+    pub fn update(&mut self, workbench: &Workbench, screen: &Screen) {
         if !self.is_terminal || self.quiet_since.elapsed() < PATIENCE {
             return;
         }
@@ -52,13 +52,13 @@ impl Progress {
         if !due || !screen.is_out_of_the_way() {
             return;
         }
-        let instructions = machine.cpu.instructions;
+        let instructions = workbench.instructions();
         let (instant, before) = self.measured;
         let seconds = instant.elapsed().as_secs_f64().max(1e-9);
         let speed = instructions.saturating_sub(before) as f64 / seconds / 1e6;
         self.measured = (Instant::now(), instructions);
         let millions = Grouped(instructions / 1_000_000);
-        let time = Span(guest_time(machine.cpu.cycles));
+        let time = Span(guest_time(workbench.cycles()));
         Diagnostics::write(format!(
             "{ERASE}{millions} million instructions, {speed:.0} MIPS, guest time {time}"
         ));

@@ -12,10 +12,11 @@ use clap::ValueEnum;
 use paravane_core::disassembly::{Disassembler, MAX_INSTRUCTION_LENGTH};
 use paravane_core::guest_image::GuestImage;
 use paravane_core::machine::report::DeliveredEvent;
-use paravane_core::machine::{Machine, PortAccess, Stopped};
+use paravane_core::machine::{PortAccess, Stopped};
 use paravane_core::places::NearSymbol;
+use paravane_core::workbench::Workbench;
+use paravane_cpu::Vector;
 use paravane_cpu::state::mode::CodeSize;
-use paravane_cpu::{Cpu, Vector};
 
 /// Width of the column with symbols.
 const SYMBOL_WIDTH: usize = 28;
@@ -71,16 +72,21 @@ impl<'a> Tracer<'a> {
     }
 
     /// Runs at most `steps` instructions, or `left` if that is less.
-    pub fn run(&mut self, machine: &mut Machine, steps: u64, left: u64) -> anyhow::Result<Stopped> {
-        let end = machine.cpu.instructions.saturating_add(left);
+    pub fn run(
+        &mut self,
+        workbench: &mut Workbench,
+        steps: u64,
+        left: u64,
+    ) -> anyhow::Result<Stopped> {
+        let end = workbench.instructions().saturating_add(left);
         let mut accesses = Vec::new();
         for _ in 0..steps {
-            if machine.cpu.instructions >= end {
+            if workbench.instructions() >= end {
                 break;
             }
-            let before = Before::of(&machine.cpu);
-            let stopped = machine.step(&mut accesses);
-            let text = self.lines(&machine.cpu, &before, &accesses, stopped);
+            let before = Before::of(workbench);
+            let stopped = workbench.step(&mut accesses);
+            let text = self.lines(workbench, &before, &accesses, stopped);
             accesses.clear();
             self.write(text.as_bytes())?;
             if stopped != Stopped::Budget {
@@ -103,13 +109,13 @@ impl<'a> Tracer<'a> {
 
     fn lines(
         &mut self,
-        cpu: &Cpu,
+        workbench: &Workbench,
         before: &Before,
         accesses: &[PortAccess],
         stopped: Stopped,
     ) -> String {
         let mut what = Vec::new();
-        if self.wants(Topic::Instructions) && cpu.instructions > before.instructions {
+        if self.wants(Topic::Instructions) && workbench.instructions() > before.instructions {
             let line = self.disassembler.line(&before.bytes, before.linear, before.code_size);
             what.extend(line.map(|line| line.text));
         }
@@ -117,8 +123,9 @@ impl<'a> Tracer<'a> {
             what.extend(accesses.iter().map(port_text));
         }
         if self.wants(Topic::Exceptions) {
-            let new = (cpu.deliveries.count() - before.deliveries) as usize;
-            let new = cpu.deliveries.iter().rev().take(new);
+            let deliveries = &workbench.guest().cpu.deliveries;
+            let new = (deliveries.count() - before.deliveries) as usize;
+            let new = deliveries.iter().rev().take(new);
             what.extend(new.map(|delivery| event_text(&DeliveredEvent::of(delivery, self.image))));
             what.extend(stopped.is_crash().then(|| format!("* {stopped}")));
         }
@@ -154,15 +161,17 @@ impl<'a> Tracer<'a> {
 }
 
 impl Before {
-    fn of(cpu: &Cpu) -> Self {
+    fn of(workbench: &Workbench) -> Self {
+        let guest = workbench.guest();
+        let cpu = guest.cpu;
         let linear = cpu.instruction_address();
         Self {
-            cycles: cpu.cycles,
+            cycles: workbench.cycles(),
             cpl: cpu.cpl,
             linear,
             code_size: cpu.code_size(),
-            bytes: cpu.peek(linear, MAX_INSTRUCTION_LENGTH),
-            instructions: cpu.instructions,
+            bytes: guest.peek(linear, MAX_INSTRUCTION_LENGTH),
+            instructions: workbench.instructions(),
             deliveries: cpu.deliveries.count(),
         }
     }

@@ -1,6 +1,7 @@
 //! What the tests of the command line share: running it, and guests made byte by byte.
 
 #![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 pub mod guest_file;
 

@@ -20,10 +20,11 @@ use paravane_cpu::state::mode::{CodeSize, Mode};
 use paravane_cpu::state::registers::Registers;
 use paravane_cpu::state::segments::Segments;
 
-use super::{Machine, Stopped};
+use super::Stopped;
 use crate::disassembly::{Disassembler, Line, MAX_INSTRUCTION_LENGTH};
 use crate::guest_image::GuestImage;
 use crate::places::Place;
+use crate::workbench::Workbench;
 
 /// The state of a stopped guest, and how it came there.
 #[derive(Clone, Debug)]
@@ -65,12 +66,15 @@ pub struct Report {
 }
 
 impl Report {
-    /// Gathers what there is to know of a stopped machine that runs `image`.
-    pub fn of(machine: &Machine, image: &GuestImage, stopped: Stopped) -> Self {
-        let cpu = &machine.cpu;
+    /// Gathers what there is to know of a stopped guest that was started from `image`. In a world
+    /// with a hypervisor, the state is what the guest believes; the last instructions are those
+    /// that the real CPU executed.
+    pub fn of(workbench: &Workbench, image: &GuestImage, stopped: Stopped) -> Self {
+        let guest = workbench.guest();
+        let cpu = guest.cpu;
         let mut disassembler = Disassembler::new(image);
         let linear = cpu.instruction_address();
-        let bytes = cpu.peek(linear, MAX_INSTRUCTION_LENGTH);
+        let bytes = guest.peek(linear, MAX_INSTRUCTION_LENGTH);
         Self {
             stopped,
             faults: faults::chain(cpu, stopped),
@@ -78,17 +82,17 @@ impl Report {
             code_size: cpu.code_size(),
             cpl: cpu.cpl,
             halted: cpu.activity == Activity::Halted,
-            cycles: cpu.cycles,
-            instructions: cpu.instructions,
+            cycles: workbench.cycles(),
+            instructions: workbench.instructions(),
             registers: cpu.registers.clone(),
             flags: cpu.flags.all(),
             segments: cpu.segments.clone(),
             control: cpu.control.clone(),
             place: Place::of(image, linear),
             instruction: disassembler.line(&bytes, linear, cpu.code_size()),
-            history: history::last_steps(cpu, image, &mut disassembler),
+            history: history::last_steps(workbench, image, &mut disassembler),
             exceptions: history::last_exceptions(cpu, image),
-            stack: Stack::of(cpu, image),
+            stack: Stack::of(guest, image),
         }
     }
 }

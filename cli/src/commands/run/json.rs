@@ -47,12 +47,12 @@ struct End {
 
 /// Makes the object.
 pub fn object<'a>(finished: &Finished<'a>, captured: Captured) -> Object<'a> {
-    let Finished { run, choice, machine, summary, report } = finished;
+    let Finished { run, choice, workbench, summary, report } = finished;
     Object {
         guest: &choice.name,
         sample: choice.is_sample(),
-        world: run.world.name,
-        memory_bytes: machine.cpu.ram.size(),
+        world: run.world.name(),
+        memory_bytes: run.memory_size(choice),
         command_line: run.command_line(choice),
         outcome: End::of(summary.ended.outcome),
         exit_status: Status::of(summary.ended.outcome).0,
@@ -64,7 +64,7 @@ pub fn object<'a>(finished: &Finished<'a>, captured: Captured) -> Object<'a> {
         console: lossy(captured.console),
         debug_console: lossy(captured.debug),
         truncated: captured.truncated,
-        post_code: machine.board.post_code(),
+        post_code: workbench.board().post_code(),
         report: report.as_ref().map(report_json::value),
     }
 }

@@ -6,6 +6,7 @@ use super::faults;
 use crate::disassembly::{Disassembler, Line, MAX_INSTRUCTION_LENGTH};
 use crate::guest_image::GuestImage;
 use crate::places::Place;
+use crate::workbench::{GuestView, Workbench};
 
 /// Most steps that a report has.
 const STEPS: usize = 40;
@@ -98,14 +99,19 @@ fn last_runs(cpu: &Cpu) -> Vec<Run> {
 }
 
 /// The last steps, the oldest first.
-pub fn last_steps(cpu: &Cpu, image: &GuestImage, disassembler: &mut Disassembler<'_>) -> Vec<Step> {
+pub fn last_steps(
+    workbench: &Workbench,
+    image: &GuestImage,
+    disassembler: &mut Disassembler<'_>,
+) -> Vec<Step> {
+    let (cpu, guest) = (workbench.real_cpu(), workbench.guest());
     let runs = last_runs(cpu);
     let oldest = runs.first().map_or(cpu.instructions, |run| run.start.instructions);
     let mut deliveries =
         cpu.deliveries.iter().filter(|delivery| delivery.instructions > oldest).peekable();
     let mut steps = Vec::new();
     for Run { start, retired, times } in runs {
-        let lines = lines(cpu, &start, retired, disassembler);
+        let lines = lines(guest, &start, retired, disassembler);
         for (number, line) in (start.instructions..).zip(lines) {
             while let Some(delivery) = deliveries.next_if(|d| d.instructions <= number) {
                 steps.push(Step::Delivery(DeliveredEvent::of(delivery, image)));
@@ -121,7 +127,7 @@ pub fn last_steps(cpu: &Cpu, image: &GuestImage, disassembler: &mut Disassembler
 
 /// The first `count` instructions of a block.
 fn lines(
-    cpu: &Cpu,
+    guest: GuestView<'_>,
     block: &BlockStart,
     count: u64,
     disassembler: &mut Disassembler<'_>,
@@ -130,7 +136,7 @@ fn lines(
     let mut inside = 0;
     while (lines.len() as u64) < count {
         let address = block.linear.wrapping_add(inside);
-        let bytes = instruction_bytes(cpu, address, block.physical.saturating_add(inside));
+        let bytes = instruction_bytes(guest, address, block.physical.saturating_add(inside));
         let Some(line) = disassembler.line(&bytes, address, block.code_size) else { break };
         inside += line.bytes.len() as u64;
         lines.push(line);
@@ -140,10 +146,10 @@ fn lines(
 
 /// From the place in RAM, which is right even if the mapping is gone; beyond the end of the page
 /// from wherever that is mapped now.
-fn instruction_bytes(cpu: &Cpu, linear: u64, physical: u64) -> Vec<u8> {
+fn instruction_bytes(guest: GuestView<'_>, linear: u64, physical: u64) -> Vec<u8> {
     let in_page = (PAGE_SIZE - physical % PAGE_SIZE).min(MAX_INSTRUCTION_LENGTH as u64);
-    let mut bytes = cpu.ram.slice(physical, in_page).unwrap_or_default().to_vec();
+    let mut bytes = guest.ram.slice(physical, in_page).unwrap_or_default().to_vec();
     let missing = MAX_INSTRUCTION_LENGTH - bytes.len();
-    bytes.extend(cpu.peek(linear.wrapping_add(bytes.len() as u64), missing));
+    bytes.extend(guest.peek(linear.wrapping_add(bytes.len() as u64), missing));
     bytes
 }

@@ -8,6 +8,7 @@ use paravane_cpu::state::segments::SegmentName;
 use crate::disassembly::{MAX_INSTRUCTION_LENGTH, ends_with_call};
 use crate::guest_image::GuestImage;
 use crate::places::{Place, is_code};
+use crate::workbench::GuestView;
 
 /// How many words from the top are looked at.
 const WORDS: usize = 512;
@@ -40,7 +41,7 @@ pub struct ReturnAddress {
 
 /// The stack as words.
 struct Reader<'a> {
-    cpu: &'a Cpu,
+    guest: GuestView<'a>,
     image: &'a GuestImage,
     top: u64,
     word: usize,
@@ -48,7 +49,8 @@ struct Reader<'a> {
 
 impl Stack {
     /// Reads the stack of a stopped CPU.
-    pub fn of(cpu: &Cpu, image: &GuestImage) -> Self {
+    pub fn of(guest: GuestView<'_>, image: &GuestImage) -> Self {
+        let cpu = guest.cpu;
         let big = cpu.segments.get(SegmentName::Ss).attributes.is_big();
         let (word, mask) = match cpu.code_size() {
             CodeSize::Bits64 => (8, u64::MAX),
@@ -57,7 +59,7 @@ impl Stack {
         };
         let top = linear_address(cpu, cpu.rsp() & mask);
         let frame = linear_address(cpu, cpu.registers.get(RBP) & mask);
-        let reader = Reader { cpu, image, top, word };
+        let reader = Reader { guest, image, top, word };
         Self {
             top,
             mapped: reader.read(top).is_some(),
@@ -69,7 +71,7 @@ impl Stack {
 
 impl Reader<'_> {
     fn words(&self) -> Vec<ReturnAddress> {
-        let bytes = self.cpu.peek(self.top, WORDS * self.word);
+        let bytes = self.guest.peek(self.top, WORDS * self.word);
         let words = (0..).step_by(self.word).zip(bytes.chunks_exact(self.word));
         words.filter_map(|(at, bytes)| self.return_address(at, number(bytes))).take(KEPT).collect()
     }
@@ -96,7 +98,7 @@ impl Reader<'_> {
     }
 
     fn read(&self, linear: u64) -> Option<u64> {
-        let bytes = self.cpu.peek(linear, self.word);
+        let bytes = self.guest.peek(linear, self.word);
         (bytes.len() == self.word).then(|| number(&bytes))
     }
 
@@ -108,8 +110,8 @@ impl Reader<'_> {
         let place = Place::of(self.image, address);
         place.symbol.as_ref()?;
         let before = address.saturating_sub(MAX_INSTRUCTION_LENGTH as u64);
-        let code = self.cpu.peek(before, (address - before) as usize);
-        let after_call = ends_with_call(&code, self.cpu.code_size());
+        let code = self.guest.peek(before, (address - before) as usize);
+        let after_call = ends_with_call(&code, self.guest.cpu.code_size());
         Some(ReturnAddress { above_top, place, after_call })
     }
 }
