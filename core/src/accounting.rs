@@ -6,6 +6,7 @@
 
 pub mod causes;
 pub mod costs;
+pub mod explanations;
 pub mod ledger;
 pub mod primitives;
 pub mod sensitivity;
