@@ -79,6 +79,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// The books of a guest that no hypervisor serves.
+    pub fn without_hypervisor(guest_kernel: Counts, guest_user: Counts, idle: u64) -> Self {
+        Self { rows: BTreeMap::new(), guest_kernel, guest_user, idle }
+    }
+
     /// Notes an exit, at a guest address.
     pub fn exit(&mut self, cause: Cause, address: u64) {
         let row = self.rows.entry(cause).or_default();

@@ -36,7 +36,7 @@ const OFFSET: u64 = 4099;
 impl Frames {
     /// `count` free frames. Frame 0 is never handed out.
     pub fn new(count: u64) -> Self {
-        let step = STEPS.into_iter().find(|step| count % step != 0).unwrap_or(1);
+        let step = STEPS.into_iter().find(|step| !count.is_multiple_of(*step)).unwrap_or(1);
         let order = (0..count).map(|k| (k.wrapping_mul(step).wrapping_add(OFFSET)) % count.max(1));
         let mut free: Vec<_> = order.filter(|frame| *frame != 0).collect();
         free.reverse();

@@ -233,11 +233,11 @@ impl ShadowPaging {
 
 /// Writes an entry of a shadow table.
 fn write_entry(host: &mut Host, (frame, index): Slot, entry: u64) {
-    host.cpu.ram.write(frame << PAGE_SHIFT | u64::from(index) * 8, entry);
+    host.cpu.ram.write((frame << PAGE_SHIFT) | (u64::from(index) * 8), entry);
 }
 
 fn read_entry(host: &Host, (frame, index): Slot) -> u64 {
-    host.cpu.ram.read(frame << PAGE_SHIFT | u64::from(index) * 8).unwrap_or(0)
+    host.cpu.ram.read((frame << PAGE_SHIFT) | (u64::from(index) * 8)).unwrap_or(0)
 }
 
 /// The bits of a shadow entry for these rights.
