@@ -5,4 +5,6 @@ pub mod board;
 pub mod guest_image;
 pub mod hypervisor;
 pub mod inspection;
+pub mod log;
 pub mod machine;
+pub mod report;
