@@ -5,12 +5,14 @@
 //! it works with.
 
 mod deprivilege;
+mod descriptor_shadow;
 pub mod frames;
 pub mod host;
+pub mod lies;
 pub mod shadow_paging;
 mod virtual_bus;
 pub mod virtual_machine;
 
 pub use frames::{FrameNumber, Frames, GuestMap, Owner};
 pub use host::Host;
-pub use virtual_machine::{ShadowPolicy, VirtualMachine};
+pub use virtual_machine::{Processor, ShadowPolicy, VirtualMachine};

@@ -8,3 +8,5 @@ pub mod inspection;
 pub mod log;
 pub mod machine;
 pub mod report;
+pub mod workbench;
+pub mod worlds;

@@ -8,7 +8,7 @@ use paravane_core::accounting::costs::PRESETS;
 use paravane_core::accounting::{Cause, Costs};
 use paravane_core::guest_image::{GuestImage, LoadOptions};
 use paravane_core::hypervisor::virtual_machine::DEFAULT_POOL;
-use paravane_core::hypervisor::{ShadowPolicy, VirtualMachine};
+use paravane_core::hypervisor::{Processor, ShadowPolicy, VirtualMachine};
 use paravane_core::machine::Stopped;
 use paravane_sample_guests::{GUESTS, SampleGuest, comparable_lines};
 
@@ -20,7 +20,8 @@ fn load(guest: &SampleGuest, preset: &str, pool: u64, policy: ShadowPolicy) -> V
     let manifest = samples::manifest(guest);
     let image = GuestImage::parse(guest.elf, guest.name).unwrap();
     let costs = Costs::preset(preset).unwrap();
-    let mut machine = VirtualMachine::new(manifest.memory_mib << 20, pool, costs, policy);
+    let mut machine =
+        VirtualMachine::new(Processor::Ideal, manifest.memory_mib << 20, pool, costs, policy);
     let options = LoadOptions { command_line: manifest.append, ..LoadOptions::default() };
     machine.load(&image, &options).unwrap();
     machine

@@ -77,6 +77,11 @@ impl Cpu {
         !self.pending_debug.is_empty() && self.shadow != InterruptShadow::MovSs
     }
 
+    /// Forgets debug conditions that are not delivered yet.
+    pub fn discard_debug_trap(&mut self) {
+        self.pending_debug = Dr6::empty();
+    }
+
     /// Whether an interrupt could be delivered now.
     pub fn accepts_interrupts(&self) -> bool {
         self.interrupts_enabled() && self.shadow == InterruptShadow::None

@@ -15,7 +15,7 @@ use paravane_cpu::state::control::{Cr0, Cr4, Efer};
 use paravane_cpu::state::debug::DR7_GENERAL_DETECT;
 use paravane_cpu::state::flags::Rflags;
 use paravane_cpu::state::mode::CodeSize;
-use paravane_cpu::state::segments::{Segment, SegmentName, TableRegister};
+use paravane_cpu::state::segments::{Segment, SegmentName, Selector, TableRegister};
 
 /// The real ring for a guest that believes itself in `ring`.
 pub fn real_ring(ring: u8, code_size: CodeSize) -> u8 {
@@ -34,8 +34,25 @@ pub const OWN_FLAGS: Rflags = Rflags::ARITHMETIC
     .union(Rflags::NT)
     .union(Rflags::ID);
 
+/// The descriptor tables that the real CPU has.
+#[derive(Clone, Copy, Debug)]
+pub struct Tables {
+    pub global: TableRegister,
+    pub interrupt: TableRegister,
+    pub task: Selector,
+}
+
+impl Tables {
+    /// No table is in reach: every instruction that would read one exits.
+    pub const NONE: Self = Self {
+        global: TableRegister { base: 0, limit: 0 },
+        interrupt: TableRegister { base: 0, limit: 0 },
+        task: Selector(0),
+    };
+}
+
 /// Sets the real CPU up to run what the virtual one describes, on page tables at `root`.
-pub fn enter(real: &mut Cpu, virtual_cpu: &Cpu, root: u64) {
+pub fn enter(real: &mut Cpu, virtual_cpu: &Cpu, root: u64, tables: Tables) {
     let ring = real_ring(virtual_cpu.cpl, virtual_cpu.code_size());
     real.registers = virtual_cpu.registers.clone();
     let own = virtual_cpu.flags.all() & OWN_FLAGS;
@@ -49,11 +66,10 @@ pub fn enter(real: &mut Cpu, virtual_cpu: &Cpu, root: u64) {
         };
         real.segments.set(name, real_segment);
     }
-    // No descriptor table is in reach: every instruction that would read one exits.
-    real.segments.gdtr = TableRegister { base: 0, limit: 0 };
-    real.segments.idtr = TableRegister { base: 0, limit: 0 };
-    real.segments.ldtr = Segment::null(virtual_cpu.segments.ldtr.selector);
-    real.segments.tr = Segment::null(virtual_cpu.segments.tr.selector);
+    real.segments.gdtr = tables.global;
+    real.segments.idtr = tables.interrupt;
+    real.segments.ldtr = Segment::null(Selector(0));
+    real.segments.tr = Segment::null(tables.task);
 
     let believed = virtual_cpu.control.cr0;
     let mut cr0 = Cr0::PE | Cr0::PG | Cr0::WP | Cr0::NE | Cr0::ET;

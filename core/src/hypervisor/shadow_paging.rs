@@ -73,6 +73,8 @@ pub struct ShadowPaging {
     next_number: u64,
     /// Guest frames that hold tables, and the shadow tables made from them.
     traced: BTreeMap<u64, BTreeSet<Key>>,
+    /// Guest frames that are write-protected although no shadow table is made from them.
+    pinned: BTreeSet<u64>,
     /// Writable leaf entries by the guest frame that they map.
     writable: BTreeMap<u64, BTreeSet<Slot>>,
     /// Most shadow tables that may exist.
@@ -101,6 +103,7 @@ impl ShadowPaging {
             order: BTreeMap::new(),
             next_number: 0,
             traced: BTreeMap::new(),
+            pinned: BTreeSet::new(),
             writable: BTreeMap::new(),
             limit: limit.max(8),
             evictions: 0,
@@ -114,7 +117,44 @@ impl ShadowPaging {
 
     /// Whether a guest frame is write-protected because a shadow table was made from it.
     pub fn is_traced(&self, guest_frame: u64) -> bool {
-        self.traced.contains_key(&guest_frame)
+        self.traced.contains_key(&guest_frame) || self.pinned.contains(&guest_frame)
+    }
+
+    /// Write-protects these guest frames, and no longer those that were pinned before.
+    pub fn pin(
+        &mut self,
+        host: &mut Host,
+        map: &GuestMap,
+        cause: Cause,
+        guest_frames: BTreeSet<u64>,
+    ) {
+        let old = std::mem::replace(&mut self.pinned, guest_frames.clone());
+        for guest_frame in old.difference(&guest_frames) {
+            if !self.is_traced(*guest_frame) {
+                set_traced(host, map, *guest_frame, false);
+            }
+        }
+        for guest_frame in guest_frames.difference(&old) {
+            self.protect(host, map, cause, *guest_frame);
+        }
+    }
+
+    /// Whether a guest frame is one of those pinned.
+    pub fn is_pinned(&self, guest_frame: u64) -> bool {
+        self.pinned.contains(&guest_frame)
+    }
+
+    /// Clears an entry of every root, so that something else can have it.
+    pub fn clear_in_roots(&mut self, host: &mut Host, index: u16) {
+        let roots: Vec<_> = self
+            .tables
+            .iter()
+            .filter(|(key, _)| key.level == 4)
+            .map(|(_, table)| table.frame)
+            .collect();
+        for root in roots {
+            self.clear(host, (root, index));
+        }
     }
 
     /// The frame of the root for an address space.

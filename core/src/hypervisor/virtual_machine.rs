@@ -1,5 +1,7 @@
 //! Trap-and-emulate: enter the guest, handle what leaves it, charge, resume.
 
+mod silence;
+
 use std::mem;
 
 use paravane_cpu::paging::{Access, AccessKind};
@@ -11,9 +13,11 @@ use paravane_cpu::{
     PAGE_SIZE, Ram, Sensitive, Stepped, Vector, page_fault_code,
 };
 
-use super::deprivilege;
+use super::deprivilege::{self, Tables};
+use super::descriptor_shadow::{DescriptorShadow, TASK_SELECTOR};
 use super::frames::{FrameNumber, GuestMap};
 use super::host::Host;
+use super::lies::Lies;
 use super::shadow_paging::{Filled, Role, ShadowPaging};
 use super::virtual_bus::{RealBus, VirtualBus};
 use crate::accounting::{Cause, Costs, Primitive};
@@ -33,6 +37,16 @@ pub enum ShadowPolicy {
     Naive,
 }
 
+/// Which CPU the guest is deprivileged on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Processor {
+    /// The ideal of Popek and Goldberg: every sensitive instruction leaves.
+    #[default]
+    Ideal,
+    /// An x86 as of 1998: the silent ones stay silent.
+    X86,
+}
+
 /// A guest on a deprivileged CPU, and the hypervisor that keeps up its beliefs.
 #[derive(Clone, Debug)]
 pub struct VirtualMachine {
@@ -44,7 +58,11 @@ pub struct VirtualMachine {
     pub map: GuestMap,
     shadow: ShadowPaging,
     policy: ShadowPolicy,
+    processor: Processor,
     intercepts: Intercepts,
+    /// On a CPU of 1998: the real descriptor table, and what the guest was told wrongly.
+    descriptors: Option<DescriptorShadow>,
+    lies: Lies,
     /// The root that the real CPU has, and what it is for.
     loaded_root: Option<FrameNumber>,
     /// The guest has been stopped for an interrupt that it does not take yet.
@@ -55,18 +73,28 @@ pub struct VirtualMachine {
 }
 
 /// What the virtual CPU did while it had the RAM.
-struct Work {
-    counts: Counts,
+pub(super) struct Work {
+    pub(super) counts: Counts,
     walk_references: u64,
-    traced_writes: Vec<u64>,
+    pub(super) traced_writes: Vec<u64>,
 }
 
 impl VirtualMachine {
     /// A machine with a guest of `memory` bytes and `pool` bytes for shadow tables.
-    pub fn new(memory: u64, pool: u64, costs: Costs, policy: ShadowPolicy) -> Self {
+    pub fn new(
+        processor: Processor,
+        memory: u64,
+        pool: u64,
+        costs: Costs,
+        policy: ShadowPolicy,
+    ) -> Self {
         let pool = pool.max(64 * PAGE_SIZE);
         let mut host = Host::new(memory + pool, memory, costs);
         let map = GuestMap::allocate(&mut host.frames, memory >> PAGE_SHIFT);
+        let descriptors = match processor {
+            Processor::Ideal => None,
+            Processor::X86 => DescriptorShadow::new(&mut host),
+        };
         let mut virtual_cpu = Cpu::new(0);
         virtual_cpu.frames = FrameMap::new(map.as_slice().to_vec());
         let tables = host.frames.free_count() as usize;
@@ -76,7 +104,10 @@ impl VirtualMachine {
             map,
             shadow: ShadowPaging::new(tables),
             policy,
+            processor,
             intercepts: every_sensitive_instruction(),
+            descriptors,
+            lies: Lies::default(),
             loaded_root: None,
             held: false,
             nmi: false,
@@ -170,15 +201,31 @@ impl VirtualMachine {
         if let Err(exit) = self.load_root() {
             return exit;
         }
-        let root = self.loaded_root.unwrap_or(0) << PAGE_SHIFT;
-        deprivilege::enter(&mut self.host.cpu, &self.virtual_cpu, root);
         let in_shadow = mem::take(&mut self.virtual_cpu.shadow) != InterruptShadow::None;
+        let intercepts = self.intercepts;
+        self.run_real(&intercepts, end, in_shadow)
+    }
+
+    /// Runs the real CPU, for one instruction or until something leaves, and takes over what the
+    /// guest did.
+    fn run_real(&mut self, intercepts: &Intercepts, end: u64, one: bool) -> Exit {
+        let root = self.loaded_root.unwrap_or(0) << PAGE_SHIFT;
+        let tables = match &self.descriptors {
+            Some(descriptors) => Tables {
+                global: descriptors.global_table(),
+                interrupt: descriptors.interrupt_table(),
+                task: TASK_SELECTOR,
+            },
+            None => Tables::NONE,
+        };
+        deprivilege::enter(&mut self.host.cpu, &self.virtual_cpu, root, tables);
+        let entered = self.descriptors.is_some().then(|| self.host.cpu.segments.clone());
         let Host { cpu, board, ledger, .. } = &mut self.host;
         let before = total(cpu.counts());
-        let budget = if in_shadow { 1 } else { end.saturating_sub(cpu.cycles) };
-        let hidden = self.held || in_shadow;
+        let budget = if one { 1 } else { end.saturating_sub(cpu.cycles) };
+        let hidden = self.held || one;
         let mut bus = RealBus { board, interrupts_hidden: hidden, nmi: &mut self.nmi };
-        let exit = cpu.run(&mut bus, &self.intercepts, budget);
+        let exit = cpu.run(&mut bus, intercepts, budget);
         let used = total(cpu.counts()).since(&before);
         let share = if self.virtual_cpu.cpl == 3 {
             &mut ledger.guest_user
@@ -187,6 +234,9 @@ impl VirtualMachine {
         };
         *share = share.plus(&used);
         deprivilege::leave(&self.host.cpu, &mut self.virtual_cpu);
+        if let Some(entered) = entered {
+            self.take_over_segments(&entered);
+        }
         exit
     }
 
@@ -203,7 +253,9 @@ impl VirtualMachine {
             self.host.charge(cause, Primitive::RootSwitch, 1);
             self.host.charge(cause, Primitive::TlbFlush, 1);
         }
-        root.map(drop).ok_or(Exit::Budget)
+        let Some(root) = root else { return Err(Exit::Budget) };
+        self.load_descriptors(root);
+        Ok(())
     }
 
     fn role(&self) -> Role {
@@ -226,6 +278,9 @@ impl VirtualMachine {
                 Vector::Debug => self.debug_trap(),
                 _ => self.emulate(Some(exit), end),
             },
+            Exit::Instruction { instruction, .. } if self.stays_silent(instruction) => {
+                self.watch_silent_instruction(instruction, end)
+            }
             Exit::SoftwareInterrupt { .. } | Exit::Instruction { .. } | Exit::Unimplemented(_) => {
                 self.emulate(Some(exit), end)
             }
@@ -281,6 +336,7 @@ impl VirtualMachine {
         let cause = match result {
             Err(_) => Cause::Exception(Vector::PageFault),
             Ok(translation) => {
+                self.make_way(linear);
                 let filled = self.shadow.fill(
                     &mut self.host,
                     &self.map,
@@ -294,6 +350,9 @@ impl VirtualMachine {
                 );
                 match filled {
                     Filled::Mapped => Cause::HiddenPageFault,
+                    Filled::Traced if self.shadow.is_pinned(translation.physical >> PAGE_SHIFT) => {
+                        Cause::TracedWrite
+                    }
                     Filled::Traced => Cause::PageTableWrite,
                     Filled::NotRam => Cause::DeviceMemory,
                 }
@@ -346,6 +405,7 @@ impl VirtualMachine {
                 self.shadow.guest_wrote(&mut self.host, cause, guest);
             }
         }
+        self.descriptors_may_be_stale(&work);
         if work.counts.of(Operation::TlbFlush) > 0 {
             if self.policy == ShadowPolicy::Naive {
                 self.shadow.drop_all(&mut self.host, &self.map, cause);
@@ -381,7 +441,7 @@ impl VirtualMachine {
 
     /// Lends the machine's RAM to the virtual CPU. Instructions that it performs are the guest's,
     /// and take the guest's time.
-    fn on_virtual_cpu<T>(
+    pub(super) fn on_virtual_cpu<T>(
         &mut self,
         act: impl FnOnce(&mut Cpu, &mut VirtualBus<'_>) -> T,
     ) -> (T, Work) {
@@ -411,6 +471,13 @@ impl VirtualMachine {
     /// The shadow tables.
     pub fn shadow(&self) -> &ShadowPaging {
         &self.shadow
+    }
+}
+
+impl VirtualMachine {
+    /// What the guest was told wrongly: nothing, unless it runs on a CPU of 1998.
+    pub fn lies(&self) -> &Lies {
+        &self.lies
     }
 }
 

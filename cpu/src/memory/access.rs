@@ -406,25 +406,21 @@ impl Cpu {
         linear: u64,
         visit: &mut dyn FnMut(paging::WalkedEntry),
     ) -> Option<Translation> {
-        struct ReadOnly<'a>(&'a Ram, &'a FrameMap);
-        impl EntryMemory for ReadOnly<'_> {
-            fn read(&mut self, address: u64, bytes: u64) -> u64 {
-                let address = self.1.machine_address(address);
-                let value = if bytes == 4 {
-                    self.0.read::<u32>(address).map(u64::from)
-                } else {
-                    self.0.read::<u64>(address)
-                };
-                value.unwrap_or(u64::MAX)
-            }
-            fn write(&mut self, _: u64, _: u64, _: u64) {}
-        }
+        self.look_up_in(&self.ram, linear, visit)
+    }
+
+    /// The same, with the tables in a RAM that this CPU has lent or borrows.
+    pub fn look_up_in(
+        &self,
+        ram: &Ram,
+        linear: u64,
+        visit: &mut dyn FnMut(paging::WalkedEntry),
+    ) -> Option<Translation> {
         if !paging::is_canonical(linear) {
             return None;
         }
-        let access = Access::system(AccessKind::Read);
-        let access = Access { smap_override: true, ..access };
-        let mut tables = ReadOnly(&self.ram, &self.frames);
+        let access = Access { smap_override: true, ..Access::system(AccessKind::Read) };
+        let mut tables = ReadOnlyTables { ram, frames: &self.frames };
         let mut translation =
             paging::walk(&self.control, &mut tables, linear, access, visit).ok()?;
         translation.physical = self.frames.machine_address(translation.physical);
@@ -434,17 +430,42 @@ impl Cpu {
     /// Reads memory at a linear address for tools. Changes nothing; stops at the first byte that
     /// is not mapped to RAM. Returns the bytes read.
     pub fn peek(&self, linear: u64, length: usize) -> Vec<u8> {
+        self.peek_in(&self.ram, linear, length)
+    }
+
+    /// The same, in a RAM that this CPU has lent or borrows.
+    pub fn peek_in(&self, ram: &Ram, linear: u64, length: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         while bytes.len() < length {
             let address = linear.wrapping_add(bytes.len() as u64);
-            let Some(translation) = self.look_up(address, &mut |_| {}) else { break };
+            let Some(translation) = self.look_up_in(ram, address, &mut |_| {}) else { break };
             let in_page = PAGE_SIZE - (address & (PAGE_SIZE - 1));
             let wanted = in_page.min((length - bytes.len()) as u64);
-            let Some(part) = self.ram.slice(translation.physical, wanted) else { break };
+            let Some(part) = ram.slice(translation.physical, wanted) else { break };
             bytes.extend_from_slice(part);
         }
         bytes
     }
+}
+
+/// Page tables that nobody changes: accessed and dirty bits stay as they are.
+struct ReadOnlyTables<'a> {
+    ram: &'a Ram,
+    frames: &'a FrameMap,
+}
+
+impl EntryMemory for ReadOnlyTables<'_> {
+    fn read(&mut self, address: u64, bytes: u64) -> u64 {
+        let address = self.frames.machine_address(address);
+        let value = if bytes == 4 {
+            self.ram.read::<u32>(address).map(u64::from)
+        } else {
+            self.ram.read::<u64>(address)
+        };
+        value.unwrap_or(u64::MAX)
+    }
+
+    fn write(&mut self, _: u64, _: u64, _: u64) {}
 }
 
 fn denied(

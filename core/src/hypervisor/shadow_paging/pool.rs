@@ -53,9 +53,20 @@ impl ShadowPaging {
     fn trace(&mut self, host: &mut Host, map: &GuestMap, cause: Cause, guest_frame: u64, key: Key) {
         let keys = self.traced.entry(guest_frame).or_default();
         keys.insert(key);
-        if keys.len() > 1 {
-            return;
+        let first = keys.len() == 1;
+        if first && !self.pinned.contains(&guest_frame) {
+            self.protect(host, map, cause, guest_frame);
         }
+    }
+
+    /// Takes all rights to write from a guest frame.
+    pub(super) fn protect(
+        &mut self,
+        host: &mut Host,
+        map: &GuestMap,
+        cause: Cause,
+        guest_frame: u64,
+    ) {
         set_traced(host, map, guest_frame, true);
         host.charge(cause, Primitive::WriteProtect, 1);
         let Some(slots) = self.writable.remove(&guest_frame) else { return };
@@ -105,7 +116,7 @@ impl ShadowPaging {
             keys.remove(&key);
             if keys.is_empty() {
                 self.traced.remove(&guest_frame);
-                set_traced(host, map, guest_frame, false);
+                set_traced(host, map, guest_frame, self.pinned.contains(&guest_frame));
             }
         }
         host.frames.release(table.frame);
