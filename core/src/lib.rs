@@ -2,6 +2,8 @@
 
 pub mod accounting;
 pub mod board;
+#[cfg(feature = "charts")]
+pub mod charts;
 pub mod guest_image;
 pub mod hypervisor;
 pub mod inspection;

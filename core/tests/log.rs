@@ -1,5 +1,7 @@
 //! The event log: its limit, its filters, its sentences and its exports.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "how a test fails")]
+
 use paravane_core::accounting::Cause;
 use paravane_core::log::{
     Entry, Filter, Log, Note, Privilege, write_csv, write_json_lines, write_perfetto,

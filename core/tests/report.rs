@@ -1,5 +1,7 @@
 //! Reports of hand-made ledgers: sums, sentences and forms.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "how a test fails")]
+
 use paravane_core::accounting::{Cause, Costs, Ledger, Primitive, Share};
 use paravane_core::report::{Comparison, LedgerReport, Run};
 use paravane_cpu::timing::Operation;
