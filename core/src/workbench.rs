@@ -186,8 +186,13 @@ impl Workbench {
 
     /// Instructions of the guest that were executed or emulated.
     pub fn instructions(&self) -> u64 {
-        let ledger = self.ledger();
-        ledger.guest_kernel.instructions + ledger.guest_user.instructions
+        match &self.running {
+            Running::Bare(machine) => machine.cpu.instructions,
+            Running::Virtual(machine) => {
+                let ledger = &machine.host.ledger;
+                ledger.guest_kernel.instructions + ledger.guest_user.instructions
+            }
+        }
     }
 
     /// The books.

@@ -102,6 +102,5 @@ fn lowered(segment: Segment, ring: u8) -> Segment {
 pub fn leave(real: &Cpu, virtual_cpu: &mut Cpu) {
     virtual_cpu.registers = real.registers.clone();
     virtual_cpu.flags.change(OWN_FLAGS, real.flags.all());
-    virtual_cpu.debug_conditions = real.debug_conditions;
-    virtual_cpu.fault_address = real.fault_address;
+    virtual_cpu.take_over_position(real);
 }
