@@ -74,7 +74,7 @@ impl Comparison {
     pub fn causes(&self) -> Vec<(Cause, Vec<u64>)> {
         let mut exits: BTreeMap<Cause, Vec<u64>> = BTreeMap::new();
         for (index, run) in self.runs.iter().enumerate() {
-            for (cause, row) in run.ledger.rows() {
+            for (cause, row) in run.ledger.rows().filter(|(_, row)| row.exits > 0) {
                 let counts = exits.entry(*cause).or_insert_with(|| vec![0; self.runs.len()]);
                 if let Some(count) = counts.get_mut(index) {
                     *count = row.exits;
