@@ -4,11 +4,13 @@ pub mod accounting;
 pub mod board;
 #[cfg(feature = "charts")]
 pub mod charts;
+pub mod disassembly;
 pub mod guest_image;
 pub mod hypervisor;
 pub mod inspection;
 pub mod log;
 pub mod machine;
 pub mod report;
+pub mod places;
 pub mod workbench;
 pub mod worlds;
