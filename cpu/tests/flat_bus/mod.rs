@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use paravane_cpu::{AccessWidth, Bus};
 
 /// Ports read what the test has queued, else all ones; writes are noted.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct FlatBus {
     /// Answers to port reads, first in, first out.
     pub port_values: VecDeque<u32>,
