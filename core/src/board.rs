@@ -2,7 +2,7 @@
 //!
 //! It routes ports and device memory to the devices, splits accesses that are too wide, wires
 //! interrupt lines and the few other signals between chips, and knows the next timer event. It
-//! is a value: a clone is a snapshot. What the devices do is in [`devices`](self), one file each.
+//! is a value: a clone is a snapshot. What the devices do is in `board/devices`, one file each.
 
 pub mod clock;
 mod console;
@@ -16,6 +16,9 @@ use paravane_cpu::{AccessWidth, Bus};
 
 use crate::inspection::Inspection;
 use devices::{CASCADE_LINE, Devices};
+
+/// x86 has no port access of 64 bits.
+const WIDEST_PORT_ACCESS: AccessWidth = AccessWidth::Dword;
 
 /// A PC's board with its devices.
 #[derive(Clone, Debug)]
@@ -241,12 +244,12 @@ fn routes(devices: &Devices) -> Vec<Route> {
 impl Bus for Board {
     fn read_port(&mut self, now: u64, port: u16, width: AccessWidth) -> u32 {
         self.catch_up(now);
-        self.read_split(port, width)
+        self.read_split(port, width.min(WIDEST_PORT_ACCESS))
     }
 
     fn write_port(&mut self, now: u64, port: u16, width: AccessWidth, value: u32) {
         self.catch_up(now);
-        self.write_split(port, width, value);
+        self.write_split(port, width.min(WIDEST_PORT_ACCESS), value);
     }
 
     fn read_memory(&mut self, now: u64, address: u64, width: AccessWidth) -> u64 {

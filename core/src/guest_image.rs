@@ -1,7 +1,7 @@
 //! A guest image: an ELF file that says, by Xen's notes or a Multiboot header, how to start it.
 //!
 //! [`GuestImage::parse`] trusts nothing in the file: whatever the bytes are, it returns an image
-//! or an [`ImageError`], in memory proportional to the file. [`load`] puts an image into RAM with
+//! or an [`ImageError`], in memory proportional to the file. [`load()`] puts an image into RAM with
 //! what its start method wants to find there.
 
 mod elf;

@@ -75,10 +75,9 @@ impl fmt::Display for Stopped {
             Self::TripleFault([first, second, third]) => {
                 write!(f, "triple fault: {first}, then {second}, then {third}")
             }
-            Self::Unimplemented(Unimplemented::TaskSwitch(selector)) => write!(
-                f,
-                "hardware task switch to selector {selector:#06x}: not implemented"
-            ),
+            Self::Unimplemented(Unimplemented::TaskSwitch(selector)) => {
+                write!(f, "hardware task switch to selector {selector:#06x}: not implemented")
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Guest images: parsing, loading, and files that mean harm.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 #[path = "guest_image/builder.rs"]
 mod builder;
 #[path = "guest_image/hostile.rs"]

@@ -14,6 +14,7 @@ use crate::state::mode::{CodeSize, Mode};
 use crate::state::msr::ModelSpecific;
 use crate::state::registers::{RDX, RIP, RSP, Registers};
 use crate::state::segments::{SegmentName, Segments};
+use crate::timing::{Counts, Operation, Timing};
 
 /// What keeps interrupts out until one more instruction has retired.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,18 +66,30 @@ pub struct Cpu {
     pub activity: Activity,
     /// NMIs wait until the next IRET.
     pub nmi_blocked: bool,
+    /// The conditions of the last #DB that was raised, delivered or not.
+    pub debug_conditions: Dr6,
     /// The linear address of the last page fault that was raised, delivered or not.
     pub fault_address: u64,
     /// Machine memory.
     pub ram: Ram,
     /// What CPUID shows.
     pub features: Features,
+    /// What operations cost.
+    pub timing: Timing,
     /// Guest time in cycles.
     pub cycles: u64,
     /// Instructions retired. A repeated string instruction counts once; each of its iterations
     /// takes one further cycle.
     pub instructions: u64,
+    /// Iterations of repeated string instructions.
+    pub iterations: u64,
 
+    /// What happened in rings 0 to 2, and in ring 3.
+    counts: [Counts; 2],
+    /// Instructions and iterations that are already in [`Cpu::counts`].
+    counted: (u64, u64),
+    /// Whether what is counted goes to ring 3.
+    counted_ring_3: bool,
     pub(crate) tlb: Tlb,
     pub(crate) blocks: Blocks,
     pub(crate) intercepts: Intercepts,
@@ -118,11 +131,17 @@ impl Cpu {
             shadow: InterruptShadow::None,
             activity: Activity::Running,
             nmi_blocked: false,
+            debug_conditions: Dr6::empty(),
             fault_address: 0,
             ram: Ram::new(ram_size),
             features: Features::default(),
+            timing: Timing::default(),
             cycles: 0,
             instructions: 0,
+            iterations: 0,
+            counts: [Counts::default(); 2],
+            counted: (0, 0),
+            counted_ring_3: false,
             tlb: Tlb::default(),
             blocks: Blocks::default(),
             intercepts: Intercepts::NONE,
@@ -187,6 +206,26 @@ impl Cpu {
         self.tlb.deny_writes(physical);
     }
 
+    /// What happened since the CPU was made, in rings 0 to 2 and in ring 3. Together they take
+    /// all the cycles but those that somebody added to [`Cpu::cycles`] from outside.
+    pub fn counts(&self) -> [Counts; 2] {
+        let mut counts = self.counts;
+        let current = &mut counts[usize::from(self.counted_ring_3)];
+        current.instructions += self.instructions - self.counted.0;
+        current.iterations += self.iterations - self.counted.1;
+        counts
+    }
+
+    /// Counts an operation and lets the time pass that it takes.
+    pub(crate) fn charge(&mut self, operation: Operation) {
+        self.charge_times(operation, 1);
+    }
+
+    pub(crate) fn charge_times(&mut self, operation: Operation, times: u64) {
+        self.counts[usize::from(self.counted_ring_3)].add(operation, times);
+        self.cycles += times * self.timing.price(operation);
+    }
+
     /// The instruction pointer.
     pub fn rip(&self) -> u64 {
         self.registers.get(RIP)
@@ -240,6 +279,9 @@ impl Cpu {
     pub(crate) fn mode_changed(&mut self) {
         let cs = self.segments.get(SegmentName::Cs).attributes;
         let long = self.control.efer.contains(Efer::LMA);
+        self.counts = self.counts();
+        self.counted = (self.instructions, self.iterations);
+        self.counted_ring_3 = self.cpl == 3;
         self.code_size = if long && cs.is_long() {
             CodeSize::Bits64
         } else if cs.is_big() {
@@ -259,8 +301,12 @@ impl Cpu {
             (false, false) => (Denied::SUPERVISOR_READ, Denied::SUPERVISOR_WRITE),
         };
         let watched = self.debug.any_enabled()
-            && self.debug.enabled().any(|b| matches!(b.condition, Condition::Write | Condition::Access));
-        let slow = if watched || self.checks_alignment() { Denied::ALWAYS } else { Denied::empty() };
+            && self
+                .debug
+                .enabled()
+                .any(|b| matches!(b.condition, Condition::Write | Condition::Access));
+        let slow =
+            if watched || self.checks_alignment() { Denied::ALWAYS } else { Denied::empty() };
         let page = crate::memory::tlb::PAGE_MASK;
         self.read_mask = page | (read | slow).bits();
         self.write_mask = page | (write | slow).bits();

@@ -6,11 +6,9 @@
 use crate::memory::paging::{LINEAR_ADDRESS_BITS, PHYSICAL_ADDRESS_BITS};
 use crate::state::control::{Cr4, Efer};
 
-/// One of the four registers in which CPUID answers.
+/// The registers in which CPUID shows feature bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Register {
-    /// EAX.
-    Eax,
     /// EBX.
     Ebx,
     /// ECX.
@@ -162,7 +160,6 @@ impl Features {
 impl Leaf {
     fn register_mut(&mut self, register: Register) -> &mut u32 {
         match register {
-            Register::Eax => &mut self.eax,
             Register::Ebx => &mut self.ebx,
             Register::Ecx => &mut self.ecx,
             Register::Edx => &mut self.edx,

@@ -18,6 +18,7 @@ mod intercepts;
 mod memory;
 mod run;
 pub mod state;
+pub mod timing;
 mod word;
 
 pub use bus::{AccessWidth, Bus};

@@ -20,6 +20,7 @@ use crate::state::flags::Rflags;
 use crate::state::mode::CodeSize;
 use crate::state::registers::RIP;
 use crate::state::segments::SegmentName;
+use crate::timing::Operation;
 
 impl Cpu {
     /// Executes for at most `budget` cycles (an instruction that began is finished, and takes at
@@ -394,9 +395,6 @@ impl Cpu {
             return_rip: self.next_rip,
             rf: false,
         };
-        // The instruction retires by its delivery.
-        self.cycles += 1;
-        self.instructions += 1;
         self.deliver_or_fault(bus, event, None)
     }
 
@@ -413,16 +411,22 @@ impl Cpu {
 
     /// Raises an exception at RIP.
     fn raise(&mut self, bus: &mut dyn Bus, exception: Exception) -> Option<Exit> {
+        if exception.vector == Vector::Debug {
+            self.debug_conditions = mem::take(&mut self.pending_debug);
+        }
         if self.intercepts.exception(exception.vector) {
             return Some(Exit::Exception(exception));
         }
+        // Of the #DBs, only the one for a touched debug register returns to its instruction with
+        // breakpoints held off.
+        let mut is_fault = true;
         match exception.vector {
             Vector::PageFault => self.control.cr2 = self.fault_address,
             Vector::Debug => {
-                let conditions = mem::take(&mut self.pending_debug);
                 let kept = self.debug.dr6 & !0xf;
-                self.debug.dr6 = kept | conditions.bits() | DR6_FIXED;
+                self.debug.dr6 = kept | self.debug_conditions.bits() | DR6_FIXED;
                 self.debug.dr7 &= !DR7_GENERAL_DETECT;
+                is_fault = self.debug_conditions.contains(Dr6::BD);
             }
             _ => {}
         }
@@ -431,9 +435,7 @@ impl Cpu {
             error_code: exception.error_code,
             source: EventSource::Exception,
             return_rip: self.rip(),
-            // Faults resume their instruction, so its breakpoint must not hit again; of the #DBs
-            // none does that by itself.
-            rf: exception.vector != Vector::Debug || self.repeating,
+            rf: is_fault || self.repeating,
         };
         self.deliver_or_fault(bus, event, Some(exception))
     }
@@ -452,8 +454,11 @@ impl Cpu {
                     self.device.finish();
                     self.shadow = InterruptShadow::None;
                     self.repeating = false;
-                    // Time passes, so that a handler that faults at once can't hold time still.
-                    self.cycles += 1;
+                    self.charge(match event.source {
+                        EventSource::Exception => Operation::Exception,
+                        EventSource::External => Operation::Interrupt,
+                        _ => Operation::SoftwareInterrupt,
+                    });
                     return None;
                 }
                 Err(Stop::Device) => self.answer(bus),
@@ -468,8 +473,7 @@ impl Cpu {
         let double_fault = Exception::with_code(Vector::DoubleFault, 0);
         match (first_class, second.vector.class()) {
             (Class::DoubleFault, _) => {
-                let exceptions =
-                    [self.double_faulting[0], self.double_faulting[1], second];
+                let exceptions = [self.double_faulting[0], self.double_faulting[1], second];
                 self.activity = Activity::Shutdown(exceptions);
                 Some(Exit::TripleFault(exceptions))
             }

@@ -8,9 +8,7 @@ use flat_bus::FlatBus;
 use paravane_cpu::state::control::{Cr0, Cr4, Efer};
 use paravane_cpu::state::flags::Rflags;
 use paravane_cpu::state::registers::RIP;
-use paravane_cpu::state::segments::{
-    Attributes, Segment, SegmentName, Selector, TableRegister,
-};
+use paravane_cpu::state::segments::{Attributes, Segment, SegmentName, Selector, TableRegister};
 use paravane_cpu::{Cpu, Exit, Intercepts, SoftwareInterrupt, Vector};
 use paravane_host_referee::state::selectors;
 use paravane_host_referee::windows::{
@@ -155,8 +153,7 @@ impl Subject for Emulated {
             Exit::Exception(exception) => Fault {
                 vector: exception.vector as u8,
                 error_code: exception.error_code.map(u32::from),
-                address: (exception.vector == Vector::PageFault)
-                    .then_some(self.cpu.fault_address),
+                address: (exception.vector == Vector::PageFault).then_some(self.cpu.fault_address),
             },
             other => return Outcome::Broken(format!("{other:?} after {retired} instructions")),
         };

@@ -32,8 +32,5 @@ pub fn find(name: &str) -> Option<&'static SampleGuest> {
 ///
 /// Carriage returns, which some consoles add, are dropped.
 pub fn comparable_lines(console: &str) -> impl Iterator<Item = &str> {
-    console
-        .lines()
-        .map(|line| line.trim_end_matches('\r'))
-        .filter(|line| !line.starts_with("~ "))
+    console.lines().map(|line| line.trim_end_matches('\r')).filter(|line| !line.starts_with("~ "))
 }

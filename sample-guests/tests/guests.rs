@@ -12,17 +12,8 @@ fn every_guest_is_a_64_bit_elf_for_x86() {
             "{}: not a little-endian ELF64",
             guest.name
         );
-        assert_eq!(
-            guest.elf.get(18..20),
-            Some(&[62, 0][..]),
-            "{}: not for x86-64",
-            guest.name
-        );
-        assert!(
-            guest.elf.len() < 200 << 10,
-            "{}: larger than 200 KiB",
-            guest.name
-        );
+        assert_eq!(guest.elf.get(18..20), Some(&[62, 0][..]), "{}: not for x86-64", guest.name);
+        assert!(guest.elf.len() < 200 << 10, "{}: larger than 200 KiB", guest.name);
     }
 }
 
@@ -37,11 +28,7 @@ fn every_guest_can_be_found_by_its_name() {
 #[test]
 fn every_guest_prints_something_that_can_be_compared() {
     for guest in GUESTS {
-        assert!(
-            comparable_lines(guest.expected).count() > 3,
-            "{}",
-            guest.name
-        );
+        assert!(comparable_lines(guest.expected).count() > 3, "{}", guest.name);
     }
 }
 

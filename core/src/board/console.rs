@@ -1,6 +1,6 @@
 //! Bytes that a device sends to the host, kept until the owner of the board takes them.
 
-/// How many bytes a console keeps between two calls of [`ConsoleOutput::take`].
+/// How many bytes a console keeps until the owner of the board takes them.
 pub const CONSOLE_LIMIT: usize = 4 << 20;
 
 /// Console output that nobody has taken yet. What exceeds [`CONSOLE_LIMIT`] is dropped and

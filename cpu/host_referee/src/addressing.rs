@@ -27,13 +27,7 @@ const fn at(
     displacement: i64,
     displacement_size: u32,
 ) -> Addressing {
-    Addressing {
-        base,
-        index,
-        scale,
-        displacement,
-        displacement_size,
-    }
+    Addressing { base, index, scale, displacement, displacement_size }
 }
 
 use Register::{
@@ -106,11 +100,8 @@ impl Addressing {
         instruction.set_memory_index(self.index);
         instruction.set_memory_index_scale(self.scale);
         instruction.set_memory_displ_size(self.displacement_size);
-        let address_size = [self.base, self.index]
-            .iter()
-            .map(|register| register.size())
-            .max()
-            .unwrap_or(0);
+        let address_size =
+            [self.base, self.index].iter().map(|register| register.size()).max().unwrap_or(0);
         instruction.set_memory_displacement64(
             match address_size.max(self.displacement_size as usize) {
                 1 | 8 => self.displacement as u64,

@@ -42,9 +42,7 @@ impl Form {
     /// `count` cases. Equal seeds give equal cases.
     pub fn cases(&self, seed: u64, count: usize) -> Vec<Case> {
         let mut random = Random::new(seed);
-        (0..count)
-            .map(|_| Builder::new(self, &mut random).build())
-            .collect()
+        (0..count).map(|_| Builder::new(self, &mut random).build()).collect()
     }
 }
 
@@ -63,12 +61,7 @@ pub struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(form: &'a Form, random: &'a mut Random) -> Builder<'a> {
-        Builder {
-            form,
-            random,
-            state: State::RESET,
-            patches: Vec::new(),
-        }
+        Builder { form, random, state: State::RESET, patches: Vec::new() }
     }
 
     fn build(mut self) -> Case {
@@ -76,10 +69,7 @@ impl<'a> Builder<'a> {
             self.state.gpr[index] = value(self.random);
         }
         if self.random.one_in(4) {
-            let (from, to) = (
-                self.random.below(16) as usize,
-                self.random.below(16) as usize,
-            );
+            let (from, to) = (self.random.below(16) as usize, self.random.below(16) as usize);
             self.state.gpr[to] = self.state.gpr[from];
         }
         let is_string = self.form.code.is_string_instruction();
@@ -93,10 +83,7 @@ impl<'a> Builder<'a> {
         self.prepare_registers();
         let memory = MemoryOperand::of(self.form).map(|operand| operand.place(&mut self));
         self.prepare_values(memory);
-        Case {
-            before: self.state.truncated(self.form.mode),
-            patches: self.patches,
-        }
+        Case { before: self.state.truncated(self.form.mode), patches: self.patches }
     }
 
     /// Writes up to 16 bytes of memory.
@@ -104,11 +91,7 @@ impl<'a> Builder<'a> {
         let mut bytes = [0; 16];
         let length = content.len().min(16);
         bytes[..length].copy_from_slice(&content[..length]);
-        self.patches.push(Patch {
-            address,
-            bytes,
-            length,
-        });
+        self.patches.push(Patch { address, bytes, length });
     }
 
     fn stack_pointer(&mut self) -> u64 {
@@ -135,11 +118,7 @@ impl<'a> Builder<'a> {
 
     /// The bits of an address or register above 32 in 64-bit mode, which a 32-bit operand must not care about.
     pub fn garbage_above(&mut self, size: usize) -> u64 {
-        if self.form.mode == Mode::Long64 && size == 4 {
-            self.random.next() << 32
-        } else {
-            0
-        }
+        if self.form.mode == Mode::Long64 && size == 4 { self.random.next() << 32 } else { 0 }
     }
 }
 
@@ -154,8 +133,5 @@ pub fn register_value(state: &State, register: Register) -> u64 {
 
 /// A little-endian number of up to eight bytes.
 pub fn number(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+    bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }

@@ -97,10 +97,7 @@ impl<'a> Comparison<'a> {
             host_memory: background.clone(),
             subject_memory: background.clone(),
             background,
-            report: Report {
-                skipped: skipped_codes(),
-                ..Report::default()
-            },
+            report: Report { skipped: skipped_codes(), ..Report::default() },
         })
     }
 
@@ -129,15 +126,9 @@ impl<'a> Comparison<'a> {
         case.apply(&mut self.before);
         self.host_memory.copy_from(&self.before);
         self.subject_memory.copy_from(&self.before);
-        let host = self
-            .native
-            .execute(form.mode, &form.bytes, &case.before, &mut self.host_memory);
-        let subject = self.subject.execute(
-            form.mode,
-            &form.bytes,
-            &case.before,
-            &mut self.subject_memory,
-        );
+        let host = self.native.execute(form.mode, &form.bytes, &case.before, &mut self.host_memory);
+        let subject =
+            self.subject.execute(form.mode, &form.bytes, &case.before, &mut self.subject_memory);
 
         tally.cases += 1;
         tally.faults += u64::from(matches!(host, Outcome::Fault { .. }));
@@ -222,14 +213,8 @@ fn same_outcome(host: &Outcome, subject: &Outcome, undefined: &Undefined) -> boo
             same_state(host, subject, undefined, undefined.idle_string_registers)
         }
         (
-            Outcome::Fault {
-                fault: host_fault,
-                state: host,
-            },
-            Outcome::Fault {
-                fault: subject_fault,
-                state: subject,
-            },
+            Outcome::Fault { fault: host_fault, state: host },
+            Outcome::Fault { fault: subject_fault, state: subject },
         ) => {
             let mut subject = *subject;
             if undefined.registers_after_fault {
@@ -249,20 +234,16 @@ fn same_state(
     strings_are_open: bool,
 ) -> bool {
     let same_registers =
-        host.gpr
-            .iter()
-            .zip(&subject.gpr)
-            .enumerate()
-            .all(|(index, (host, subject))| {
-                let mut ignored = match undefined.register {
-                    Some((register, bits)) if register == index => bits,
-                    _ => 0,
-                };
-                if strings_are_open && matches!(index, 1 | 6 | 7) {
-                    ignored |= !0 << 32;
-                }
-                (host ^ subject) & !ignored == 0
-            });
+        host.gpr.iter().zip(&subject.gpr).enumerate().all(|(index, (host, subject))| {
+            let mut ignored = match undefined.register {
+                Some((register, bits)) if register == index => bits,
+                _ => 0,
+            };
+            if strings_are_open && matches!(index, 1 | 6 | 7) {
+                ignored |= !0 << 32;
+            }
+            (host ^ subject) & !ignored == 0
+        });
     let ignored = undefined.flags | flags::RF;
     same_registers && host.rip == subject.rip && (host.rflags ^ subject.rflags) & !ignored == 0
 }
@@ -273,11 +254,7 @@ fn source_is_zero(form: &Form, before: &State, memory: &Scratch) -> bool {
         return register_value(before, instruction.op1_register()) == 0;
     }
     let address = instruction.virtual_address(1, 0, |register, _, _| {
-        Some(if register.is_segment_register() {
-            0
-        } else {
-            register_value(before, register)
-        })
+        Some(if register.is_segment_register() { 0 } else { register_value(before, register) })
     });
     let size = instruction.memory_size().size();
     address.and_then(|address| memory.read(address, size)) == Some(0)

@@ -20,11 +20,7 @@ pub fn encodings(code: Code, mode: Mode) -> Vec<Vec<u8>> {
     if !exists {
         return Vec::new();
     }
-    let mut list = List {
-        code,
-        mode,
-        found: Vec::new(),
-    };
+    let mut list = List { code, mode, found: Vec::new() };
     list.add_register_forms();
     list.add_memory_forms();
     list.add_prefixed_forms();
@@ -72,51 +68,28 @@ impl List {
 
     fn add_register_forms(&mut self) {
         let kinds = self.kinds();
-        let registers = kinds
-            .iter()
-            .filter(|kind| choices::register_class(**kind).is_some())
-            .count();
+        let registers =
+            kinds.iter().filter(|kind| choices::register_class(**kind).is_some()).count();
         let variants = match registers {
             0 => 1,
             1 => 20,
             _ => choices::REGISTER_PAIRS,
         };
-        let variants = if kinds.contains(&Kind::seg_reg) {
-            variants.max(6)
-        } else {
-            variants
-        };
+        let variants = if kinds.contains(&Kind::seg_reg) { variants.max(6) } else { variants };
         for profile in 0..variants {
-            self.add_choice(&Choice {
-                profile,
-                immediate: profile,
-                ..Choice::default()
-            });
+            self.add_choice(&Choice { profile, immediate: profile, ..Choice::default() });
         }
         if kinds.iter().any(|kind| choices::is_immediate(*kind)) {
             for immediate in 0..choices::IMMEDIATES {
-                self.add_choice(&Choice {
-                    immediate,
-                    ..Choice::default()
-                });
-                self.add_choice(&Choice {
-                    profile: 5,
-                    immediate,
-                    ..Choice::default()
-                });
+                self.add_choice(&Choice { immediate, ..Choice::default() });
+                self.add_choice(&Choice { profile: 5, immediate, ..Choice::default() });
             }
         }
         for branch in 0..choices::BRANCHES {
-            self.add_choice(&Choice {
-                branch,
-                ..Choice::default()
-            });
+            self.add_choice(&Choice { branch, ..Choice::default() });
         }
         for narrow_address in [false, true] {
-            self.add_choice(&Choice {
-                narrow_address,
-                ..Choice::default()
-            });
+            self.add_choice(&Choice { narrow_address, ..Choice::default() });
         }
     }
 
@@ -141,11 +114,7 @@ impl List {
         let no_mandatory_prefix = info.mandatory_prefix() == MandatoryPrefix::None;
 
         // LOCK: on memory where it's legal; elsewhere an invalid opcode, once per operand form.
-        let lockable = if info.can_use_lock_prefix() {
-            in_memory.len()
-        } else {
-            1
-        };
+        let lockable = if info.can_use_lock_prefix() { in_memory.len() } else { 1 };
         for bytes in in_memory.iter().take(lockable).chain(in_registers.first()) {
             self.add(prefixed(&[0xf0], bytes));
         }
@@ -190,10 +159,8 @@ impl List {
 }
 
 fn is_branch(code: Code) -> bool {
-    matches!(
-        code.mnemonic(),
-        Mnemonic::Ret | Mnemonic::Call | Mnemonic::Jmp
-    ) || code.is_jcc_short_or_near()
+    matches!(code.mnemonic(), Mnemonic::Ret | Mnemonic::Call | Mnemonic::Jmp)
+        || code.is_jcc_short_or_near()
 }
 
 fn prefixed(prefixes: &[u8], bytes: &[u8]) -> Vec<u8> {
@@ -203,12 +170,8 @@ fn prefixed(prefixes: &[u8], bytes: &[u8]) -> Vec<u8> {
 /// Inserts a REX prefix where it counts, right before the opcode. With one already there, the decoder ignores the first
 /// and the result is dropped by [`List::add`] only if the meaning changed.
 fn with_rex(rex: u8, bytes: &[u8]) -> Vec<u8> {
-    let legacy = |byte: &&u8| {
-        matches!(
-            **byte,
-            0x26 | 0x2e | 0x36 | 0x3e | 0x64..=0x67 | 0xf0 | 0xf2 | 0xf3
-        )
-    };
+    let legacy =
+        |byte: &&u8| matches!(**byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x64..=0x67 | 0xf0 | 0xf2 | 0xf3);
     let at = bytes.iter().take_while(legacy).count();
     let (prefixes, rest) = bytes.split_at(at);
     [prefixes, &[rex], rest].concat()

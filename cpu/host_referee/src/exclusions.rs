@@ -85,32 +85,22 @@ impl fmt::Display for Exclusion {
 
 /// Why `code` is left out, or `None` if it's enumerated. The first reason that applies counts.
 pub fn exclusion(code: Code) -> Option<Exclusion> {
-    RULES
-        .iter()
-        .find(|(_, applies)| applies(code))
-        .map(|(reason, _)| *reason)
+    RULES.iter().find(|(_, applies)| applies(code)).map(|(reason, _)| *reason)
 }
 
 type Rule = (Exclusion, fn(Code) -> bool);
 
 const RULES: [Rule; 13] = [
-    (Exclusion::Placeholder, |code| {
-        !code.op_code().is_instruction() || code == Code::Zero_bytes
-    }),
+    (Exclusion::Placeholder, |code| !code.op_code().is_instruction() || code == Code::Zero_bytes),
     (Exclusion::Obsolete, is_obsolete),
-    (Exclusion::VectorEncoding, |code| {
-        match code.op_code().encoding() {
-            EncodingKind::Legacy => false,
-            EncodingKind::VEX => {
-                !has(code, &[CpuidFeature::BMI1, CpuidFeature::BMI2])
-                    || has(code, &[CpuidFeature::KNC])
-            }
-            _ => true,
+    (Exclusion::VectorEncoding, |code| match code.op_code().encoding() {
+        EncodingKind::Legacy => false,
+        EncodingKind::VEX => {
+            !has(code, &[CpuidFeature::BMI1, CpuidFeature::BMI2]) || has(code, &[CpuidFeature::KNC])
         }
+        _ => true,
     }),
-    (Exclusion::InputOutput, |code| {
-        code.op_code().is_input_output()
-    }),
+    (Exclusion::InputOutput, |code| code.op_code().is_input_output()),
     (Exclusion::Privileged, |code| {
         let info = code.op_code();
         info.is_privileged() || !info.cpl3() || info.must_be_cpl0()
@@ -118,10 +108,7 @@ const RULES: [Rule; 13] = [
     (Exclusion::FloatingPoint, is_floating_point),
     (Exclusion::Sensitive, |code| {
         use Mnemonic::{Lar, Lsl, Sgdt, Sidt, Sldt, Smsw, Str, Verr, Verw};
-        matches!(
-            code.mnemonic(),
-            Lar | Lsl | Sgdt | Sidt | Sldt | Smsw | Str | Verr | Verw
-        )
+        matches!(code.mnemonic(), Lar | Lsl | Sgdt | Sidt | Sldt | Smsw | Str | Verr | Verw)
     }),
     (Exclusion::SegmentLoad, is_segment_load),
     (Exclusion::FarTransfer, |code| {
@@ -138,21 +125,14 @@ const RULES: [Rule; 13] = [
     (Exclusion::SystemCall, is_system_call),
     (Exclusion::Unrepeatable, |code| {
         use CpuidFeature::{CPUID, RDPID, RDPMC, RDPRU, RDRAND, RDSEED, RDTSCP, TSC};
-        has(
-            code,
-            &[CPUID, RDPID, RDPMC, RDPRU, RDRAND, RDSEED, RDTSCP, TSC],
-        )
+        has(code, &[CPUID, RDPID, RDPMC, RDPRU, RDRAND, RDSEED, RDTSCP, TSC])
     }),
     (Exclusion::NotEmulated, is_optional),
-    (Exclusion::OtherDecoding, |code| {
-        OTHER_DECODING.contains(&code)
-    }),
+    (Exclusion::OtherDecoding, |code| OTHER_DECODING.contains(&code)),
 ];
 
 fn has(code: Code, features: &[CpuidFeature]) -> bool {
-    code.cpuid_features()
-        .iter()
-        .any(|feature| features.contains(feature))
+    code.cpuid_features().iter().any(|feature| features.contains(feature))
 }
 
 fn is_obsolete(code: Code) -> bool {
@@ -237,10 +217,7 @@ fn is_floating_point(code: Code) -> bool {
 
 fn is_segment_load(code: Code) -> bool {
     use Mnemonic::{Lds, Les, Lfs, Lgs, Lss, Mov, Pop};
-    let first = code
-        .op_code()
-        .try_op_kind(0)
-        .unwrap_or(OpCodeOperandKind::None);
+    let first = code.op_code().try_op_kind(0).unwrap_or(OpCodeOperandKind::None);
     let into_segment = matches!(
         first,
         OpCodeOperandKind::seg_reg

@@ -30,103 +30,53 @@ const DATA_END: u64 = DATA_START + DATA_SIZE as u64;
 
 /// In both modes. RBX points to the number pair (-8, 7) in the data window unless a row changes it.
 const BOTH: &[Row] = &[
-    ("div by zero, 8 bits", &[0xf6, 0xf1], |state| {
-        state.gpr[CX] = 0
+    ("div by zero, 8 bits", &[0xf6, 0xf1], |state| state.gpr[CX] = 0),
+    ("div by zero, 32 bits", &[0xf7, 0xf1], |state| state.gpr[CX] = 0),
+    ("idiv by zero, 16 bits", &[0x66, 0xf7, 0xf9], |state| state.gpr[CX] = 0),
+    ("div overflows: the quotient is exactly 2^32", &[0xf7, 0xf1], |state| {
+        (state.gpr[AX], state.gpr[DX], state.gpr[CX]) = (0, 1, 1);
     }),
-    ("div by zero, 32 bits", &[0xf7, 0xf1], |state| {
-        state.gpr[CX] = 0
+    ("div does not overflow: the quotient is 2^32 - 1", &[0xf7, 0xf1], |state| {
+        (state.gpr[AX], state.gpr[DX], state.gpr[CX]) = (0xffff_ffff, 0, 1);
     }),
-    ("idiv by zero, 16 bits", &[0x66, 0xf7, 0xf9], |state| {
-        state.gpr[CX] = 0
-    }),
-    (
-        "div overflows: the quotient is exactly 2^32",
-        &[0xf7, 0xf1],
-        |state| {
-            (state.gpr[AX], state.gpr[DX], state.gpr[CX]) = (0, 1, 1);
-        },
-    ),
-    (
-        "div does not overflow: the quotient is 2^32 - 1",
-        &[0xf7, 0xf1],
-        |state| {
-            (state.gpr[AX], state.gpr[DX], state.gpr[CX]) = (0xffff_ffff, 0, 1);
-        },
-    ),
     ("idiv overflows: minimum by -1", &[0xf7, 0xf9], |state| {
         (state.gpr[AX], state.gpr[DX], state.gpr[CX]) = (0x8000_0000, 0xffff_ffff, 0xffff_ffff);
     }),
     ("idiv overflows: 128 in 8 bits", &[0xf6, 0xf9], |state| {
         (state.gpr[AX], state.gpr[CX]) = (128, 1)
     }),
-    (
-        "idiv does not overflow: -128 in 8 bits",
-        &[0xf6, 0xf9],
-        |state| (state.gpr[AX], state.gpr[CX]) = (0xff80, 1),
-    ),
+    ("idiv does not overflow: -128 in 8 bits", &[0xf6, 0xf9], |state| {
+        (state.gpr[AX], state.gpr[CX]) = (0xff80, 1)
+    }),
     ("ud2", &[0x0f, 0x0b], |_| {}),
     ("ud1", &[0x0f, 0xb9, 0xc1], |_| {}),
     ("int3", &[0xcc], |_| {}),
     ("int1", &[0xf1], |_| {}),
     ("lock on a register", &[0xf0, 0x01, 0xc8], |_| {}),
     ("lock on a load", &[0xf0, 0x8b, 0x03], |_| {}),
-    ("page fault: read", &[0x8b, 0x03], |state| {
-        state.gpr[BX] = DATA_END + 0x123
+    ("page fault: read", &[0x8b, 0x03], |state| state.gpr[BX] = DATA_END + 0x123),
+    ("page fault: write", &[0x89, 0x03], |state| state.gpr[BX] = DATA_END + 0x123),
+    ("page fault: a comparison only reads", &[0x39, 0x03], |state| state.gpr[BX] = DATA_END),
+    ("page fault: an update writes", &[0x01, 0x03], |state| state.gpr[BX] = DATA_END),
+    ("page fault: write to a read-only page", &[0x89, 0x03], |state| {
+        state.gpr[BX] = CODE_WINDOW_START + 8
     }),
-    ("page fault: write", &[0x89, 0x03], |state| {
-        state.gpr[BX] = DATA_END + 0x123
+    ("page fault: the second half of a read", &[0x8b, 0x03], |state| state.gpr[BX] = DATA_END - 1),
+    ("page fault: the second half of a write", &[0x89, 0x03], |state| state.gpr[BX] = DATA_END - 3),
+    ("page fault: the first half of a write", &[0x89, 0x03], |state| {
+        state.gpr[BX] = DATA_START - 1
     }),
-    (
-        "page fault: a comparison only reads",
-        &[0x39, 0x03],
-        |state| state.gpr[BX] = DATA_END,
-    ),
-    ("page fault: an update writes", &[0x01, 0x03], |state| {
-        state.gpr[BX] = DATA_END
+    ("page fault: push", &[0x50], |state| state.gpr[RSP] = STACK_START),
+    ("page fault: pop", &[0x58], |state| state.gpr[RSP] = STACK_START + PAGE),
+    ("page fault: rep movsb has moved eight bytes", &[0xf3, 0xa4], |state| {
+        (state.gpr[CX], state.gpr[6], state.gpr[7]) = (100, DATA_START, DATA_END - 8);
     }),
-    (
-        "page fault: write to a read-only page",
-        &[0x89, 0x03],
-        |state| state.gpr[BX] = CODE_WINDOW_START + 8,
-    ),
-    (
-        "page fault: the second half of a read",
-        &[0x8b, 0x03],
-        |state| state.gpr[BX] = DATA_END - 1,
-    ),
-    (
-        "page fault: the second half of a write",
-        &[0x89, 0x03],
-        |state| state.gpr[BX] = DATA_END - 3,
-    ),
-    (
-        "page fault: the first half of a write",
-        &[0x89, 0x03],
-        |state| state.gpr[BX] = DATA_START - 1,
-    ),
-    ("page fault: push", &[0x50], |state| {
-        state.gpr[RSP] = STACK_START
-    }),
-    ("page fault: pop", &[0x58], |state| {
-        state.gpr[RSP] = STACK_START + PAGE
-    }),
-    (
-        "page fault: rep movsb has moved eight bytes",
-        &[0xf3, 0xa4],
-        |state| {
-            (state.gpr[CX], state.gpr[6], state.gpr[7]) = (100, DATA_START, DATA_END - 8);
-        },
-    ),
-    ("alignment check: off", &[0x8b, 0x03], |state| {
-        state.gpr[BX] += 1
-    }),
+    ("alignment check: off", &[0x8b, 0x03], |state| state.gpr[BX] += 1),
     ("alignment check: on", &[0x8b, 0x03], |state| {
         state.gpr[BX] += 1;
         state.rflags |= flags::AC;
     }),
-    ("alignment check: on, aligned", &[0x8b, 0x03], |state| {
-        state.rflags |= flags::AC
-    }),
+    ("alignment check: on, aligned", &[0x8b, 0x03], |state| state.rflags |= flags::AC),
     ("privileged: hlt", &[0xf4], |_| {}),
     ("privileged: cli", &[0xfa], |_| {}),
     ("privileged: sti", &[0xfb], |_| {}),
@@ -147,34 +97,18 @@ const BOTH: &[Row] = &[
     ("privileged: wbinvd", &[0x0f, 0x09], |_| {}),
     ("privileged: wrmsr", &[0x0f, 0x30], |_| {}),
     ("privileged: rdmsr", &[0x0f, 0x32], |_| {}),
-    (
-        "a selector beyond the descriptor table",
-        &[0x8e, 0xd8],
-        |state| state.gpr[AX] = 0xfffb,
-    ),
+    ("a selector beyond the descriptor table", &[0x8e, 0xd8], |state| state.gpr[AX] = 0xfffb),
 ];
 
 const LONG: &[Row] = &[
-    ("div by zero, 64 bits", &[0x48, 0xf7, 0xf1], |state| {
-        state.gpr[CX] = 0
-    }),
+    ("div by zero, 64 bits", &[0x48, 0xf7, 0xf1], |state| state.gpr[CX] = 0),
     ("idiv overflows, 64 bits", &[0x48, 0xf7, 0xf9], |state| {
         (state.gpr[AX], state.gpr[DX], state.gpr[CX]) = (1 << 63, u64::MAX, u64::MAX);
     }),
-    ("non-canonical read", &[0x8b, 0x03], |state| {
-        state.gpr[BX] = 1 << 62
-    }),
-    ("non-canonical stack", &[0x50], |state| {
-        state.gpr[RSP] = 1 << 62
-    }),
-    ("non-canonical through rbp", &[0x8b, 0x45, 0x00], |state| {
-        state.gpr[5] = 1 << 62
-    }),
-    (
-        "cmpxchg16b, unaligned",
-        &[0x48, 0x0f, 0xc7, 0x0b],
-        |state| state.gpr[BX] += 8,
-    ),
+    ("non-canonical read", &[0x8b, 0x03], |state| state.gpr[BX] = 1 << 62),
+    ("non-canonical stack", &[0x50], |state| state.gpr[RSP] = 1 << 62),
+    ("non-canonical through rbp", &[0x8b, 0x45, 0x00], |state| state.gpr[5] = 1 << 62),
+    ("cmpxchg16b, unaligned", &[0x48, 0x0f, 0xc7, 0x0b], |state| state.gpr[BX] += 8),
     ("privileged: swapgs", &[0x0f, 0x01, 0xf8], |_| {}),
     ("not in 64-bit mode: push es", &[0x06], |_| {}),
     ("not in 64-bit mode: pop es", &[0x07], |_| {}),
@@ -187,11 +121,7 @@ const LONG: &[Row] = &[
     ("not in 64-bit mode: aas", &[0x3f], |_| {}),
     ("not in 64-bit mode: pusha", &[0x60], |_| {}),
     ("not in 64-bit mode: popa", &[0x61], |_| {}),
-    (
-        "not in 64-bit mode: add, opcode 82",
-        &[0x82, 0xc0, 0x01],
-        |_| {},
-    ),
+    ("not in 64-bit mode: add, opcode 82", &[0x82, 0xc0, 0x01], |_| {}),
     ("not in 64-bit mode: into", &[0xce], |_| {}),
     ("not in 64-bit mode: aam", &[0xd4, 0x0a], |_| {}),
     ("not in 64-bit mode: salc", &[0xd6], |_| {}),
@@ -201,21 +131,13 @@ const COMPAT: &[Row] = &[
     ("aam 0", &[0xd4, 0x00], |_| {}),
     ("into with OF", &[0xce], |state| state.rflags |= flags::OF),
     ("into without OF", &[0xce], |_| {}),
-    ("bound: below", &[0x62, 0x03], |state| {
-        state.gpr[AX] = 0xffff_fff7
-    }),
-    ("bound: lowest", &[0x62, 0x03], |state| {
-        state.gpr[AX] = 0xffff_fff8
-    }),
+    ("bound: below", &[0x62, 0x03], |state| state.gpr[AX] = 0xffff_fff7),
+    ("bound: lowest", &[0x62, 0x03], |state| state.gpr[AX] = 0xffff_fff8),
     ("bound: highest", &[0x62, 0x03], |state| state.gpr[AX] = 7),
     ("bound: above", &[0x62, 0x03], |state| state.gpr[AX] = 8),
     ("write through cs", &[0x2e, 0x89, 0x03], |_| {}),
     ("read through cs", &[0x2e, 0x8b, 0x03], |_| {}),
-    (
-        "read through the null selector in fs",
-        &[0x64, 0x8b, 0x03],
-        |_| {},
-    ),
+    ("read through the null selector in fs", &[0x64, 0x8b, 0x03], |_| {}),
 ];
 
 /// The fault cases of a mode.
@@ -236,16 +158,8 @@ pub fn fault_cases(mode: Mode) -> Vec<FaultCase> {
             let mut pair = [0; 16];
             pair[..4].copy_from_slice(&(-8_i32).to_le_bytes());
             pair[4..8].copy_from_slice(&7_i32.to_le_bytes());
-            let patches = vec![Patch {
-                address: DATA_START + 0x800,
-                bytes: pair,
-                length: 8,
-            }];
-            FaultCase {
-                name,
-                form: Form::undecoded(mode, bytes),
-                case: Case { before, patches },
-            }
+            let patches = vec![Patch { address: DATA_START + 0x800, bytes: pair, length: 8 }];
+            FaultCase { name, form: Form::undecoded(mode, bytes), case: Case { before, patches } }
         })
         .collect()
 }
@@ -260,12 +174,8 @@ pub fn record_fault_cases(mode: Mode) -> Result<Vec<(FaultCase, Outcome)>, Unava
     let record = |fault_case: FaultCase| {
         let mut memory = Scratch::background();
         fault_case.case.apply(&mut memory);
-        let outcome = native.execute(
-            mode,
-            &fault_case.form.bytes,
-            &fault_case.case.before,
-            &mut memory,
-        );
+        let outcome =
+            native.execute(mode, &fault_case.form.bytes, &fault_case.case.before, &mut memory);
         (fault_case, outcome)
     };
     Ok(fault_cases(mode).into_iter().map(record).collect())
@@ -280,10 +190,7 @@ pub fn compare_fault_cases(
     subject: &mut dyn Subject,
     wanted: fn(&str) -> bool,
 ) -> Result<Report, Unavailable> {
-    let options = Options {
-        mismatches: usize::MAX,
-        ..Options::default()
-    };
+    let options = Options { mismatches: usize::MAX, ..Options::default() };
     let mut comparison = Comparison::new(subject, &options)?;
     for fault_case in Mode::ALL.into_iter().flat_map(fault_cases) {
         if wanted(fault_case.name) {

@@ -26,12 +26,7 @@ impl Form {
     /// A form from its machine code, or `None` if that isn't exactly one instruction.
     pub fn new(mode: Mode, bytes: &[u8]) -> Option<Form> {
         let instruction = decode(bytes, mode)?;
-        Some(Form {
-            code: instruction.code(),
-            mode,
-            bytes: bytes.to_vec(),
-            instruction,
-        })
+        Some(Form { code: instruction.code(), mode, bytes: bytes.to_vec(), instruction })
     }
 
     /// A form of any bytes, even of some that aren't an instruction in `mode`.
@@ -70,10 +65,7 @@ pub fn forms_of(code: Code, mode: Mode) -> Vec<Form> {
     if exclusion(code).is_some() {
         return Vec::new();
     }
-    encodings(code, mode)
-        .iter()
-        .filter_map(|bytes| Form::new(mode, bytes))
-        .collect()
+    encodings(code, mode).iter().filter_map(|bytes| Form::new(mode, bytes)).collect()
 }
 
 /// Every code that isn't excluded.

@@ -6,19 +6,17 @@ use iced_x86::{Code, CpuidFeature};
 ///
 /// Without the feature, most of these don't fault: LZCNT runs as BSR. So they must not be compared.
 pub fn missing_on_host(code: Code) -> Option<&'static str> {
-    code.cpuid_features()
-        .iter()
-        .find_map(|feature| match feature {
-            CpuidFeature::ADX => (!detected::adx()).then_some("adx"),
-            CpuidFeature::BMI1 => (!detected::bmi1()).then_some("bmi1"),
-            CpuidFeature::BMI2 => (!detected::bmi2()).then_some("bmi2"),
-            CpuidFeature::CMPXCHG16B => (!detected::cmpxchg16b()).then_some("cmpxchg16b"),
-            CpuidFeature::LZCNT => (!detected::lzcnt()).then_some("lzcnt"),
-            CpuidFeature::MOVBE => (!detected::movbe()).then_some("movbe"),
-            CpuidFeature::POPCNT => (!detected::popcnt()).then_some("popcnt"),
-            CpuidFeature::SSE4_2 => (!detected::sse42()).then_some("sse4.2"),
-            _ => None,
-        })
+    code.cpuid_features().iter().find_map(|feature| match feature {
+        CpuidFeature::ADX => (!detected::adx()).then_some("adx"),
+        CpuidFeature::BMI1 => (!detected::bmi1()).then_some("bmi1"),
+        CpuidFeature::BMI2 => (!detected::bmi2()).then_some("bmi2"),
+        CpuidFeature::CMPXCHG16B => (!detected::cmpxchg16b()).then_some("cmpxchg16b"),
+        CpuidFeature::LZCNT => (!detected::lzcnt()).then_some("lzcnt"),
+        CpuidFeature::MOVBE => (!detected::movbe()).then_some("movbe"),
+        CpuidFeature::POPCNT => (!detected::popcnt()).then_some("popcnt"),
+        CpuidFeature::SSE4_2 => (!detected::sse42()).then_some("sse4.2"),
+        _ => None,
+    })
 }
 
 macro_rules! detect {

@@ -104,11 +104,8 @@ impl<'a> MemoryOperand<'a> {
         if self.locked || self.size == 16 {
             let line = DATA_START + 64 * (4 + random.below(100));
             let aligned = random.below(3) * 16;
-            let offset = if random.one_in(6) || self.size == 8 {
-                8 + random.below(33)
-            } else {
-                aligned
-            };
+            let offset =
+                if random.one_in(6) || self.size == 8 { 8 + random.below(33) } else { aligned };
             return match random.below(24) {
                 0 => DATA_END + 64,
                 _ => line + offset,
@@ -126,10 +123,7 @@ impl<'a> MemoryOperand<'a> {
 
     /// Makes the operand's registers point somewhere useful, and returns the address.
     fn point(&self, builder: &mut Builder<'_>) -> u64 {
-        let (base, index) = (
-            self.instruction.memory_base(),
-            self.instruction.memory_index(),
-        );
+        let (base, index) = (self.instruction.memory_base(), self.instruction.memory_index());
         let scale = u64::from(self.instruction.memory_index_scale());
         let displacement = self.instruction.memory_displacement64();
         let address_size = base.size().max(index.size());
@@ -160,17 +154,11 @@ impl<'a> MemoryOperand<'a> {
             Register::AL => builder.state.gpr[0] & 0xff,
             _ => builder.state.gpr[register.number()] & mask,
         };
-        part(base)
-            .wrapping_add(part(index).wrapping_mul(scale))
-            .wrapping_add(displacement)
-            & mask
+        part(base).wrapping_add(part(index).wrapping_mul(scale)).wrapping_add(displacement) & mask
     }
 
     fn solve(&self, builder: &mut Builder<'_>, target: u64, mask: u64) {
-        let (base, index) = (
-            self.instruction.memory_base(),
-            self.instruction.memory_index(),
-        );
+        let (base, index) = (self.instruction.memory_base(), self.instruction.memory_index());
         let scale = u64::from(self.instruction.memory_index_scale()).max(1);
         let displacement = self.instruction.memory_displacement64();
         let wanted = target.wrapping_sub(displacement);
@@ -182,9 +170,7 @@ impl<'a> MemoryOperand<'a> {
             }
             // The stack pointer stays where it is; the index, if any, makes the operand land in the same window.
             if index != Register::None {
-                let near = (STACK_START + 0xa00)
-                    .wrapping_sub(gpr[RSP])
-                    .wrapping_sub(displacement);
+                let near = (STACK_START + 0xa00).wrapping_sub(gpr[RSP]).wrapping_sub(displacement);
                 gpr[index.number()] = (near as i64 / scale as i64) as u64;
             }
         } else if base == index {
@@ -192,11 +178,7 @@ impl<'a> MemoryOperand<'a> {
         } else if base == Register::None {
             // The multiplication shifts the highest bits out: they may hold anything.
             let low = mask / scale;
-            let high = if self.mode == Mode::Long64 {
-                builder.random.next() & !low
-            } else {
-                0
-            };
+            let high = if self.mode == Mode::Long64 { builder.random.next() & !low } else { 0 };
             gpr[index.number()] = ((wanted & mask) / scale) | high;
         } else {
             let indexed = match index {

@@ -76,19 +76,9 @@ const BYTE_PAIRS: [(usize, usize); 14] = [
     (6, 2),
     (5, 3),
 ];
-const BYTES: [u8; 18] = [
-    1, 0, 0xff, 7, 8, 9, 10, 15, 16, 17, 31, 32, 33, 63, 64, 65, 0x7f, 0x80,
-];
-const WIDE: [i64; 8] = [
-    0x1234_5678_9abc_def0,
-    0,
-    -1,
-    1,
-    0x7fff_ffff,
-    -0x8000_0000,
-    i64::MIN,
-    0x8000,
-];
+const BYTES: [u8; 18] = [1, 0, 0xff, 7, 8, 9, 10, 15, 16, 17, 31, 32, 33, 63, 64, 65, 0x7f, 0x80];
+const WIDE: [i64; 8] =
+    [0x1234_5678_9abc_def0, 0, -1, 1, 0x7fff_ffff, -0x8000_0000, i64::MIN, 0x8000];
 const ENTER_BYTES: [u16; 5] = [16, 0, 8, 0x100, 0xffff];
 const ENTER_LEVELS: [u8; 7] = [0, 1, 2, 3, 31, 32, 33];
 /// Where branches go. None is inside the instruction itself, so that every program stops after one step.
@@ -200,16 +190,10 @@ impl Choice<'_> {
     }
 
     fn register(&self, class: Class, position: usize, mode: Mode) -> Register {
-        let pairs = if class == Class::Byte {
-            BYTE_PAIRS
-        } else {
-            PAIRS
-        };
+        let pairs = if class == Class::Byte { BYTE_PAIRS } else { PAIRS };
         // The first operand runs through all registers once the pairs are used up.
-        let (first, second) = pairs
-            .get(self.profile)
-            .copied()
-            .unwrap_or((self.profile, self.profile + 1));
+        let (first, second) =
+            pairs.get(self.profile).copied().unwrap_or((self.profile, self.profile + 1));
         let number = match position {
             0 => first,
             1 => second,

@@ -44,9 +44,8 @@ const EDGES: [u64; 36] = [
 ];
 
 /// Shift counts around every width and every mask.
-const COUNTS: [u8; 24] = [
-    0, 1, 2, 7, 8, 9, 10, 15, 16, 17, 18, 24, 27, 31, 32, 33, 34, 63, 64, 65, 66, 127, 128, 255,
-];
+const COUNTS: [u8; 24] =
+    [0, 1, 2, 7, 8, 9, 10, 15, 16, 17, 18, 24, 27, 31, 32, 33, 34, 63, 64, 65, 66, 127, 128, 255];
 
 /// Any operand.
 pub fn value(random: &mut Random) -> u64 {
@@ -71,29 +70,12 @@ pub fn count(random: &mut Random) -> u64 {
 
 /// A loop counter, at both sides of zero in each width.
 pub fn counter(random: &mut Random) -> u64 {
-    let edges = [
-        0,
-        1,
-        2,
-        0x1_0000,
-        0x1_0001,
-        0x1_0000_0000,
-        0x1_0000_0001,
-        u64::MAX,
-    ];
-    if random.one_in(4) {
-        random.next()
-    } else {
-        random.pick(&edges)
-    }
+    let edges = [0, 1, 2, 0x1_0000, 0x1_0001, 0x1_0000_0000, 0x1_0000_0001, u64::MAX];
+    if random.one_in(4) { random.next() } else { random.pick(&edges) }
 }
 
 /// RFLAGS before the instruction: any arithmetic flags, and now and then the direction flag.
 pub fn rflags(random: &mut Random, direction_one_in: u64) -> u64 {
-    let direction = if random.one_in(direction_one_in) {
-        flags::DF
-    } else {
-        0
-    };
+    let direction = if random.one_in(direction_one_in) { flags::DF } else { 0 };
     flags::ONE | flags::IF | direction | random.next() & flags::ARITHMETIC
 }

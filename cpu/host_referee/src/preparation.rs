@@ -92,11 +92,7 @@ impl Builder<'_> {
         // Comparisons need something equal to get past the first element.
         let downwards = self.state.rflags & flags::DF != 0;
         let start = |address: u64| {
-            if downwards {
-                address.wrapping_add(size).wrapping_sub(16)
-            } else {
-                address
-            }
+            if downwards { address.wrapping_add(size).wrapping_sub(16) } else { address }
         };
         let accumulator = self.state.gpr[0].to_le_bytes();
         let compares_accumulator = matches!(
@@ -128,9 +124,8 @@ impl Builder<'_> {
         // Whatever addresses memory stays: another value would send the operand anywhere.
         let addresses =
             [instruction.memory_base(), instruction.memory_index()].map(Register::full_register);
-        let uses_accumulator = addresses
-            .iter()
-            .any(|used| matches!(used, Register::RAX | Register::RDX));
+        let uses_accumulator =
+            addresses.iter().any(|used| matches!(used, Register::RAX | Register::RDX));
         match instruction.mnemonic() {
             M::Cmpxchg | M::Cmpxchg8b | M::Cmpxchg16b | M::Div | M::Idiv if uses_accumulator => {}
             M::Cmpxchg if self.random.one_in(2) => {
@@ -146,10 +141,7 @@ impl Builder<'_> {
             M::Jmp | M::Call => {
                 if let Some(memory) = memory {
                     let target = self.branch_target();
-                    self.patch(
-                        memory.address,
-                        &target.to_le_bytes()[..memory.length.min(8)],
-                    );
+                    self.patch(memory.address, &target.to_le_bytes()[..memory.length.min(8)]);
                 }
             }
             M::Div | M::Idiv => self.prepare_division(memory),
@@ -160,12 +152,8 @@ impl Builder<'_> {
                 let half = memory.length / 2;
                 let index = self.state.gpr[register.number()];
                 let margin = self.random.below(3);
-                let lower = index
-                    .wrapping_sub(margin)
-                    .wrapping_add(self.random.below(2));
-                let upper = index
-                    .wrapping_add(self.random.below(3))
-                    .wrapping_sub(margin);
+                let lower = index.wrapping_sub(margin).wrapping_add(self.random.below(2));
+                let upper = index.wrapping_add(self.random.below(3)).wrapping_sub(margin);
                 if self.random.one_in(2) {
                     self.patch(memory.address, &lower.to_le_bytes()[..half]);
                     self.patch(memory.address + half as u64, &upper.to_le_bytes()[..half]);
@@ -184,9 +172,7 @@ impl Builder<'_> {
         {
             return;
         }
-        let size = memory.map_or(self.form.instruction.op0_register().size(), |patch| {
-            patch.length
-        });
+        let size = memory.map_or(self.form.instruction.op0_register().size(), |patch| patch.length);
         let bits = size as u32 * 8;
         let mask = u64::MAX >> (64 - bits);
         let divisor = self.operand(0, memory) & mask;
@@ -195,11 +181,8 @@ impl Builder<'_> {
             self.random.below(divisor)
         } else {
             let negative = self.random.one_in(2);
-            let magnitude = if divisor >> (bits - 1) == 0 {
-                divisor
-            } else {
-                divisor.wrapping_neg() & mask
-            };
+            let magnitude =
+                if divisor >> (bits - 1) == 0 { divisor } else { divisor.wrapping_neg() & mask };
             let high = self.random.below(magnitude / 2 + 1);
             if negative { !high & mask } else { high }
         };

@@ -9,19 +9,14 @@ pub struct Random {
 impl Random {
     /// A generator; equal seeds give equal sequences.
     pub fn new(seed: u64) -> Random {
-        let mut random = Random {
-            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
-        };
+        let mut random = Random { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 };
         random.next();
         random.next();
         random
     }
 
     /// 64 random bits.
-    #[allow(
-        clippy::should_implement_trait,
-        reason = "an endless sequence needs no Option"
-    )]
+    #[allow(clippy::should_implement_trait, reason = "an endless sequence needs no Option")]
     pub fn next(&mut self) -> u64 {
         self.state ^= self.state >> 12;
         self.state ^= self.state << 25;
@@ -42,9 +37,6 @@ impl Random {
 
     /// One of the items, or the default of an empty list.
     pub fn pick<T: Copy + Default>(&mut self, items: &[T]) -> T {
-        items
-            .get(self.below(items.len() as u64) as usize)
-            .copied()
-            .unwrap_or_default()
+        items.get(self.below(items.len() as u64) as usize).copied().unwrap_or_default()
     }
 }

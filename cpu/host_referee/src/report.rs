@@ -48,17 +48,15 @@ pub struct Report {
 impl Report {
     /// The sum over all mnemonics.
     pub fn total(&self) -> Tally {
-        self.mnemonics
-            .values()
-            .fold(Tally::default(), |sum, tally| Tally {
-                forms: sum.forms + tally.forms,
-                cases: sum.cases + tally.cases,
-                faults: sum.faults + tally.faults,
-                unsupported: sum.unsupported + tally.unsupported,
-                mismatches: sum.mismatches + tally.mismatches,
-                undefined_flags: sum.undefined_flags + tally.undefined_flags,
-                undefined_flags_equal: sum.undefined_flags_equal + tally.undefined_flags_equal,
-            })
+        self.mnemonics.values().fold(Tally::default(), |sum, tally| Tally {
+            forms: sum.forms + tally.forms,
+            cases: sum.cases + tally.cases,
+            faults: sum.faults + tally.faults,
+            unsupported: sum.unsupported + tally.unsupported,
+            mismatches: sum.mismatches + tally.mismatches,
+            undefined_flags: sum.undefined_flags + tally.undefined_flags,
+            undefined_flags_equal: sum.undefined_flags_equal + tally.undefined_flags_equal,
+        })
     }
 }
 
@@ -71,11 +69,7 @@ impl fmt::Display for Report {
             total.forms, total.cases, total.faults, total.mismatches, total.unsupported
         )?;
         for (feature, codes) in &self.skipped {
-            writeln!(
-                f,
-                "not run, the host lacks {feature}: {} codes",
-                codes.len()
-            )?;
+            writeln!(f, "not run, the host lacks {feature}: {} codes", codes.len())?;
         }
         for (mnemonic, tally) in &self.mnemonics {
             if tally.mismatches != 0 || tally.unsupported != 0 {
@@ -138,11 +132,7 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes: Vec<String> = self
-            .bytes
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let bytes: Vec<String> = self.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         writeln!(
             f,
             "{}    ({:?}: {}; {:?})",
@@ -189,13 +179,7 @@ impl fmt::Display for Mismatch {
                 )?;
             }
         }
-        for MemoryDifference {
-            address,
-            before,
-            host,
-            subject,
-        } in &self.memory
-        {
+        for MemoryDifference { address, before, host, subject } in &self.memory {
             writeln!(
                 f,
                 "  {address:#x}: host {host:02x}, subject {subject:02x} (was {before:02x})"
@@ -224,12 +208,7 @@ impl Mismatch {
         used.dedup();
         write!(f, "  before   ")?;
         for index in used {
-            write!(
-                f,
-                " {}={:#x}",
-                NAMES[index & 15],
-                self.before.gpr[index & 15]
-            )?;
+            write!(f, " {}={:#x}", NAMES[index & 15], self.before.gpr[index & 15])?;
         }
         writeln!(f, " [{}]", flags::names(self.before.rflags))
     }

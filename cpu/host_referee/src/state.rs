@@ -100,16 +100,9 @@ pub mod flags {
 
     /// The names of the flags that are set, for messages.
     pub fn names(rflags: u64) -> String {
-        let set: Vec<&str> = NAMES
-            .iter()
-            .filter(|(bit, _)| rflags & bit != 0)
-            .map(|(_, name)| *name)
-            .collect();
-        if set.is_empty() {
-            "-".to_owned()
-        } else {
-            set.join(" ")
-        }
+        let set: Vec<&str> =
+            NAMES.iter().filter(|(bit, _)| rflags & bit != 0).map(|(_, name)| *name).collect();
+        if set.is_empty() { "-".to_owned() } else { set.join(" ") }
     }
 }
 
@@ -129,20 +122,13 @@ pub struct State {
 
 impl State {
     /// All registers zero, RFLAGS as a new process has it.
-    pub const RESET: State = State {
-        gpr: [0; 16],
-        rflags: flags::ONE | flags::IF,
-        rip: 0,
-    };
+    pub const RESET: State = State { gpr: [0; 16], rflags: flags::ONE | flags::IF, rip: 0 };
 
     /// This state with everything removed that `mode` doesn't have.
     pub fn truncated(mut self, mode: Mode) -> State {
         for (index, register) in self.gpr.iter_mut().enumerate() {
-            *register = if index < mode.register_count() {
-                *register & mode.register_mask()
-            } else {
-                0
-            };
+            *register =
+                if index < mode.register_count() { *register & mode.register_mask() } else { 0 };
         }
         self.rip &= mode.register_mask();
         self
@@ -163,11 +149,7 @@ pub struct Fault {
 impl Fault {
     /// A fault without error code and address.
     pub const fn plain(vector: u8) -> Fault {
-        Fault {
-            vector,
-            error_code: None,
-            address: None,
-        }
+        Fault { vector, error_code: None, address: None }
     }
 }
 

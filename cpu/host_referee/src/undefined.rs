@@ -35,17 +35,10 @@ impl Undefined {
     pub fn of(form: &Form, before: &State, source_is_zero: bool) -> Undefined {
         use Mnemonic as M;
         let instruction = &form.instruction;
-        let mut undefined = Undefined {
-            flags: flags_by_iced(instruction),
-            ..Undefined::default()
-        };
+        let mut undefined = Undefined { flags: flags_by_iced(instruction), ..Undefined::default() };
         match instruction.mnemonic() {
             M::Rol | M::Ror | M::Rcl | M::Rcr => {
-                undefined.flags = if masked_count(form, before) > 1 {
-                    flags::OF
-                } else {
-                    0
-                };
+                undefined.flags = if masked_count(form, before) > 1 { flags::OF } else { 0 };
             }
             M::Shl | M::Sal | M::Shr | M::Sar => undefined.flags = after_shift(form, before),
             M::Shld | M::Shrd => undefined.add_double_shift(form, before),
@@ -127,11 +120,7 @@ fn flags_by_iced(instruction: &Instruction) -> u64 {
 fn after_shift(form: &Form, before: &State) -> u64 {
     let count = masked_count(form, before);
     let arithmetic_right = form.code.mnemonic() == Mnemonic::Sar;
-    let carry = if count >= width(form) && !arithmetic_right {
-        flags::CF
-    } else {
-        0
-    };
+    let carry = if count >= width(form) && !arithmetic_right { flags::CF } else { 0 };
     match count {
         0 => 0,
         1 => flags::AF,

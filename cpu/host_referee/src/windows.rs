@@ -48,10 +48,8 @@ impl Scratch {
     /// The background: the same noise for every case, so that a read from a wrong address is noticed.
     pub fn background() -> Scratch {
         let mut random = crate::random::Random::new(0x5ca7_c4ed);
-        let mut scratch = Scratch {
-            data: Box::new([0; DATA_SIZE]),
-            stack: Box::new([0; STACK_SIZE]),
-        };
+        let mut scratch =
+            Scratch { data: Box::new([0; DATA_SIZE]), stack: Box::new([0; STACK_SIZE]) };
         scratch.data.fill_with(|| random.next() as u8);
         scratch.stack.fill_with(|| random.next() as u8);
         scratch
@@ -82,12 +80,7 @@ impl Scratch {
     /// A little-endian number of up to 8 bytes, if a window holds it.
     pub fn read(&self, address: u64, size: usize) -> Option<u64> {
         let bytes = self.slice(address, size.min(8))?;
-        Some(
-            bytes
-                .iter()
-                .rev()
-                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
-        )
+        Some(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
     }
 
     /// Writes the bytes that fall into a window and ignores the others.

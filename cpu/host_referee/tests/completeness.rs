@@ -19,11 +19,7 @@ fn every_code_is_excluded_for_a_reason_or_has_forms_in_each_mode_it_exists_in() 
             assert_eq!(counts, [0, 0], "{code:?} is excluded and enumerated");
             continue;
         }
-        assert_ne!(
-            counts,
-            [0, 0],
-            "{code:?} is neither excluded nor enumerated"
-        );
+        assert_ne!(counts, [0, 0], "{code:?} is neither excluded nor enumerated");
         for (mode, count) in Mode::ALL.into_iter().zip(counts) {
             // AMD's decoder honours a 66 prefix on branches in 64-bit mode; ours, like Intel's, doesn't.
             let exists = match mode {
@@ -31,10 +27,7 @@ fn every_code_is_excluded_for_a_reason_or_has_forms_in_each_mode_it_exists_in() 
                 Mode::Compat32 => info.mode32() && info.intel_decoder32(),
             };
             let ignored_prefix = mode == Mode::Long64 && is_branch_with_16_bit_operand(code);
-            assert!(
-                !exists || ignored_prefix || count > 0,
-                "{code:?} has no form in {mode:?}"
-            );
+            assert!(!exists || ignored_prefix || count > 0, "{code:?} has no form in {mode:?}");
         }
     }
 }
@@ -65,10 +58,7 @@ fn each_exclusion_applies_to_something_and_the_table_can_be_printed() {
 fn codes_of_another_decoder_have_no_encoding() {
     for code in Code::values().filter(|code| exclusion(*code) == Some(Exclusion::OtherDecoding)) {
         for mode in Mode::ALL {
-            assert!(
-                encodings(code, mode).is_empty(),
-                "{code:?} can be run in {mode:?}"
-            );
+            assert!(encodings(code, mode).is_empty(), "{code:?} can be run in {mode:?}");
         }
     }
 }
@@ -151,11 +141,7 @@ fn no_direct_branch_lands_in_its_own_bytes() {
         for form in forms(mode) {
             let target = form.instruction.near_branch_target();
             let own = CODE_START..CODE_START + form.bytes.len() as u64;
-            assert!(
-                !own.contains(&target),
-                "{} would not stop",
-                form.description()
-            );
+            assert!(!own.contains(&target), "{} would not stop", form.description());
         }
     }
 }

@@ -37,9 +37,7 @@ impl Subject for Mistaken {
 
 /// The host CPU, or `None` with a message where there's none.
 fn native() -> Option<Native> {
-    Native::new()
-        .inspect_err(|why| println!("skipped: {why}"))
-        .ok()
+    Native::new().inspect_err(|why| println!("skipped: {why}")).ok()
 }
 
 fn report_about(mistake: fn(&mut Outcome, &mut Scratch)) -> Option<Report> {
@@ -48,14 +46,7 @@ fn report_about(mistake: fn(&mut Outcome, &mut Scratch)) -> Option<Report> {
         cases_per_form: 4,
         ..Options::default()
     };
-    let report = compare(
-        &mut Mistaken {
-            native: native()?,
-            mistake,
-        },
-        &options,
-    )
-    .unwrap();
+    let report = compare(&mut Mistaken { native: native()?, mistake }, &options).unwrap();
     assert_eq!(report.mnemonics["sub"].mismatches, 0);
     Some(report)
 }
@@ -63,10 +54,7 @@ fn report_about(mistake: fn(&mut Outcome, &mut Scratch)) -> Option<Report> {
 #[test]
 fn the_host_agrees_with_itself() {
     let Some(mut native) = native() else { return };
-    let options = Options {
-        cases_per_form: 4,
-        ..Options::default()
-    };
+    let options = Options { cases_per_form: 4, ..Options::default() };
     let report = compare(&mut native, &options).unwrap();
     println!("{report}");
     let total = report.total();
@@ -109,10 +97,7 @@ fn a_wrong_register_is_noticed() {
         return;
     };
     let text = report.mismatches[0].to_string();
-    assert!(
-        text.contains("rdi") && !text.contains("rflags    host"),
-        "{text}"
-    );
+    assert!(text.contains("rdi") && !text.contains("rflags    host"), "{text}");
 }
 
 #[test]
@@ -132,15 +117,8 @@ fn a_stray_store_is_noticed() {
     let Some(report) = report_about(|_, memory| memory.data[0x1fff] ^= 1) else {
         return;
     };
-    assert_eq!(
-        report.mnemonics["add"].mismatches,
-        report.mnemonics["add"].cases
-    );
-    assert!(
-        report.mismatches[0]
-            .to_string()
-            .contains("0x20001fff: host")
-    );
+    assert_eq!(report.mnemonics["add"].mismatches, report.mnemonics["add"].cases);
+    assert!(report.mismatches[0].to_string().contains("0x20001fff: host"));
 }
 
 #[test]
@@ -152,15 +130,8 @@ fn a_missing_fault_and_a_wrong_error_code_are_noticed() {
     }) else {
         return;
     };
-    assert_eq!(
-        report.mnemonics["add"].mismatches,
-        report.mnemonics["add"].faults
-    );
-    assert!(
-        report.mismatches[0]
-            .to_string()
-            .contains("subject completes")
-    );
+    assert_eq!(report.mnemonics["add"].mismatches, report.mnemonics["add"].faults);
+    assert!(report.mismatches[0].to_string().contains("subject completes"));
 
     let Some(report) = report_about(|outcome, _| {
         if let Outcome::Fault { fault, .. } = outcome {
@@ -178,9 +149,6 @@ fn an_unsupported_instruction_is_counted_but_no_mismatch() {
     else {
         return;
     };
-    assert_eq!(
-        report.mnemonics["add"].unsupported,
-        report.mnemonics["add"].cases
-    );
+    assert_eq!(report.mnemonics["add"].unsupported, report.mnemonics["add"].cases);
     assert_eq!(report.total().mismatches, 0);
 }

@@ -95,9 +95,8 @@ struct Prefixes {
 }
 
 fn prefixes(bytes: &[u8]) -> Prefixes {
-    let is_prefix = |byte: &u8| {
-        matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x64..=0x67 | 0xf0 | 0xf2 | 0xf3)
-    };
+    let is_prefix =
+        |byte: &u8| matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x64..=0x67 | 0xf0 | 0xf2 | 0xf3);
     let count = bytes.iter().take_while(|byte| is_prefix(byte)).count();
     let (legacy, rest) = bytes.split_at(count);
     // A REX prefix can only be met here in 64-bit code, where 40–4f is no opcode; elsewhere
@@ -173,8 +172,12 @@ fn set_operands(op: &mut Op, instruction: &Instruction) {
                     _ => op.third = index,
                 }
             }
-            OpKind::NearBranch16 => op.immediate = u64::from(instruction.near_branch16()).wrapping_sub(next),
-            OpKind::NearBranch32 => op.immediate = u64::from(instruction.near_branch32()).wrapping_sub(next),
+            OpKind::NearBranch16 => {
+                op.immediate = u64::from(instruction.near_branch16()).wrapping_sub(next)
+            }
+            OpKind::NearBranch32 => {
+                op.immediate = u64::from(instruction.near_branch32()).wrapping_sub(next)
+            }
             OpKind::NearBranch64 => op.immediate = instruction.near_branch64().wrapping_sub(next),
             OpKind::FarBranch16 => {
                 op.immediate = instruction.far_branch16().into();
@@ -228,8 +231,8 @@ fn set_address(op: &mut Op, instruction: &Instruction, size: CodeSize, other_siz
         Name::GS => SegmentName::Gs,
         _ => SegmentName::Ds,
     };
-    let explicit = (0..instruction.op_count())
-        .any(|operand| instruction.op_kind(operand) == OpKind::Memory);
+    let explicit =
+        (0..instruction.op_count()).any(|operand| instruction.op_kind(operand) == OpKind::Memory);
     if !explicit {
         return;
     }

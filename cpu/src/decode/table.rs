@@ -424,8 +424,12 @@ fn conditional(i: &Instruction, s: &Shape) -> Option<Handler> {
         return condition!(code, wide!(s.bits, jumps::jump_if::<C, W>));
     }
     match (s.dest, s.source, s.third) {
-        (Kind::Register, Kind::None, _) => condition!(code, Some(moves::set_if::<C, Register> as Handler)),
-        (Kind::Memory, Kind::None, _) => condition!(code, Some(moves::set_if::<C, Memory> as Handler)),
+        (Kind::Register, Kind::None, _) => {
+            condition!(code, Some(moves::set_if::<C, Register> as Handler))
+        }
+        (Kind::Memory, Kind::None, _) => {
+            condition!(code, Some(moves::set_if::<C, Memory> as Handler))
+        }
         (Kind::Register, Kind::Register, Kind::None) => {
             condition!(code, wide!(s.bits, moves::move_if::<C, W, SourceRegister>))
         }
@@ -563,7 +567,9 @@ fn privileged(i: &Instruction, s: &Shape) -> Option<Handler> {
 fn table_register(i: &Instruction, handlers: [Handler; 3]) -> Option<Handler> {
     let [word, dword, qword] = handlers;
     Some(match i.code() {
-        Code::Lgdt_m1632_16 | Code::Lidt_m1632_16 | Code::Sgdt_m1632_16 | Code::Sidt_m1632_16 => word,
+        Code::Lgdt_m1632_16 | Code::Lidt_m1632_16 | Code::Sgdt_m1632_16 | Code::Sidt_m1632_16 => {
+            word
+        }
         Code::Lgdt_m1632 | Code::Lidt_m1632 | Code::Sgdt_m1632 | Code::Sidt_m1632 => dword,
         _ => qword,
     })

@@ -13,8 +13,7 @@ pub(crate) fn compare_exchange_memory<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     let expected: W = cpu.registers.read(RAX);
     let new: W = cpu.registers.read(op.source);
     let offset = op.offset(cpu);
-    let (old, _) =
-        cpu.update(op.segment, offset, |old| if old == expected { new } else { old })?;
+    let (old, _) = cpu.update(op.segment, offset, |old| if old == expected { new } else { old })?;
     finish_compare(cpu, expected, old);
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::memory::paging::{Access, AccessKind, is_canonical};
 use crate::state::flags::Rflags;
 use crate::state::mode::CodeSize;
 use crate::state::segments::SegmentName;
+use crate::timing::Operation;
 
 /// INVLPG: drops the translation of one page. The operand is an address, not an access: no
 /// segment limit, no rights, and nothing happens for a non-canonical one.
@@ -17,6 +18,7 @@ pub(crate) fn invlpg(cpu: &mut Cpu, op: &Op) -> Step {
     let linear = operand_address(cpu, op);
     if is_canonical(linear) {
         cpu.tlb.flush_page(linear);
+        cpu.charge(Operation::PageInvalidation);
         cpu.attention = true;
     }
     Ok(())

@@ -14,6 +14,7 @@ use crate::memory::paging::{self, Format, PHYSICAL_ADDRESS_BITS};
 use crate::state::control::{Control, Cr0, Cr4, Efer};
 use crate::state::mode::CodeSize;
 use crate::state::segments::{SegmentName, system_type};
+use crate::timing::Operation;
 use crate::word::Word;
 
 /// The bits that LMSW loads.
@@ -51,15 +52,14 @@ pub(crate) fn write_control<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.intercept(Sensitive::WriteControl)?;
     let value = cpu.registers.read::<W>(op.source).zero_extend();
     match op.dest {
-        0 => write_cr0(cpu, value),
-        2 => {
-            cpu.control.cr2 = value;
-            Ok(())
-        }
-        3 => write_cr3(cpu, value),
-        4 => write_cr4(cpu, value),
-        _ => write_cr8(cpu, value),
+        0 => write_cr0(cpu, value)?,
+        2 => cpu.control.cr2 = value,
+        3 => write_cr3(cpu, value)?,
+        4 => write_cr4(cpu, value)?,
+        _ => write_cr8(cpu, value)?,
     }
+    cpu.charge(Operation::ControlWrite);
+    Ok(())
 }
 
 /// CLTS.
@@ -67,6 +67,7 @@ pub(crate) fn clts(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.require_ring_0()?;
     cpu.intercept(Sensitive::Clts)?;
     cpu.control.cr0.remove(Cr0::TS);
+    cpu.charge(Operation::ControlWrite);
     Ok(())
 }
 
@@ -79,6 +80,7 @@ pub(crate) fn lmsw<S: Source>(cpu: &mut Cpu, op: &Op) -> Step {
     let kept = cpu.control.cr0 & !(MACHINE_STATUS - Cr0::PE);
     cpu.control.cr0 = kept | status;
     cpu.mode_changed();
+    cpu.charge(Operation::ControlWrite);
     Ok(())
 }
 
@@ -118,7 +120,7 @@ fn write_cr0(cpu: &mut Cpu, value: u64) -> Step {
 
     cpu.control = control;
     if changed.contains(Cr0::PG) {
-        cpu.tlb.flush_all();
+        cpu.flush_tlb(true);
     } else if changed.contains(Cr0::WP) {
         cpu.derive_tlb();
     }
@@ -143,7 +145,7 @@ fn write_cr3(cpu: &mut Cpu, value: u64) -> Step {
     load_pointers(cpu, &mut control)?;
     cpu.control = control;
     // Global translations exist only while CR4.PGE is set.
-    cpu.tlb.flush_non_global();
+    cpu.flush_tlb(false);
     cpu.mode_changed();
     Ok(())
 }
@@ -163,7 +165,7 @@ fn write_cr4(cpu: &mut Cpu, value: u64) -> Step {
 
     cpu.control = control;
     if remaps {
-        cpu.tlb.flush_all();
+        cpu.flush_tlb(true);
     } else if changed.contains(Cr4::SMAP) {
         cpu.derive_tlb();
     }

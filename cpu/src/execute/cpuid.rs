@@ -7,6 +7,7 @@ use crate::features::Leaf;
 use crate::intercepts::Sensitive;
 use crate::state::mode::CodeSize;
 use crate::state::registers::{RAX, RBX, RCX, RDX};
+use crate::timing::Operation;
 
 /// CPUID: leaf EAX, subleaf ECX. At any ring, in every mode.
 pub(crate) fn cpuid(cpu: &mut Cpu, _: &Op) -> Step {
@@ -19,5 +20,6 @@ pub(crate) fn cpuid(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.registers.write(RBX, ebx);
     cpu.registers.write(RCX, ecx);
     cpu.registers.write(RDX, edx);
+    cpu.charge(Operation::Cpuid);
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::exit::{Step, Stop};
 use crate::intercepts::Sensitive;
 use crate::state::control::Cr4;
 use crate::state::debug::{DR6_FIXED, DR7_FIXED, DR7_GENERAL_DETECT, Dr6};
+use crate::timing::Operation;
 use crate::word::Word;
 
 /// The bits of DR7 that can be written: enables, exact-match enables, general detect, and the
@@ -45,6 +46,7 @@ pub(crate) fn write_debug<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
         cpu.debug.dr7 = value & DR7_WRITABLE | DR7_FIXED;
     }
     cpu.mode_changed();
+    cpu.charge(Operation::ControlWrite);
     Ok(())
 }
 

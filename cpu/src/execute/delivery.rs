@@ -12,9 +12,9 @@ use super::stack_switches::{Stack, Target};
 use crate::cpu::Cpu;
 use crate::exception::{Exception, Vector, selector_code};
 use crate::exit::{Step, Stop};
+use crate::memory::paging::is_canonical;
 use crate::state::flags::Rflags;
 use crate::state::mode::Mode;
-use crate::memory::paging::is_canonical;
 use crate::state::segments::{Descriptor, Segment, SegmentName, Selector, system_type};
 
 /// What an event was caused by.

@@ -96,11 +96,8 @@ pub(crate) fn lldt<S: Source>(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.require_ring_0()?;
     cpu.intercept(Sensitive::Lldt)?;
     let selector = Selector(S::load(cpu, op)?);
-    cpu.segments.ldtr = if selector.is_null() {
-        Segment::null(selector)
-    } else {
-        local_table(cpu, selector)?
-    };
+    cpu.segments.ldtr =
+        if selector.is_null() { Segment::null(selector) } else { local_table(cpu, selector)? };
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use crate::exception::{Exception, Vector};
 use crate::exit::{Step, Stop};
 use crate::intercepts::Sensitive;
 use crate::state::segments::{Segment, SegmentName, Selector, system_type};
+use crate::timing::Operation;
 use crate::word::Word;
 
 /// What a far pointer names.
@@ -107,27 +108,35 @@ impl Cpu {
 /// JMP to the far pointer in the instruction.
 pub(crate) fn jump_pointer<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.intercept(Sensitive::FarJump)?;
-    cpu.far_jump(Selector(op.selector), W::truncate(op.immediate))
+    cpu.far_jump(Selector(op.selector), W::truncate(op.immediate))?;
+    cpu.charge(Operation::FarTransfer);
+    Ok(())
 }
 
 /// JMP to the far pointer in memory.
 pub(crate) fn jump_memory<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.intercept(Sensitive::FarJump)?;
     let (offset, selector) = cpu.load_far_operand::<W>(op)?;
-    cpu.far_jump(selector, offset)
+    cpu.far_jump(selector, offset)?;
+    cpu.charge(Operation::FarTransfer);
+    Ok(())
 }
 
 /// CALL of the far pointer in the instruction.
 pub(crate) fn call_pointer<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.intercept(Sensitive::FarCall)?;
-    cpu.far_call(Selector(op.selector), W::truncate(op.immediate))
+    cpu.far_call(Selector(op.selector), W::truncate(op.immediate))?;
+    cpu.charge(Operation::FarTransfer);
+    Ok(())
 }
 
 /// CALL of the far pointer in memory.
 pub(crate) fn call_memory<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.intercept(Sensitive::FarCall)?;
     let (offset, selector) = cpu.load_far_operand::<W>(op)?;
-    cpu.far_call(selector, offset)
+    cpu.far_call(selector, offset)?;
+    cpu.charge(Operation::FarTransfer);
+    Ok(())
 }
 
 /// Far RET, which releases `immediate` bytes of parameters.
@@ -150,11 +159,12 @@ pub(crate) fn return_far<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
         cpu.check_code_offset(&code, rip)?;
         let target = Target { code, rip, ring: selector.rpl() };
         cpu.return_to_stack(target, stack, pointer, released);
-        return Ok(());
+    } else {
+        cpu.check_code_offset(&code, rip)?;
+        // Order matters: the pop goes by the stack size of the code that is left.
+        cpu.drop_stack(2 * W::BYTES + released);
+        cpu.transfer(Target { code, rip, ring: cpu.cpl });
     }
-    cpu.check_code_offset(&code, rip)?;
-    // Order matters: the pop goes by the stack size of the code that is left.
-    cpu.drop_stack(2 * W::BYTES + released);
-    cpu.transfer(Target { code, rip, ring: cpu.cpl });
+    cpu.charge(Operation::FarTransfer);
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::state::flags::Rflags;
 use crate::state::mode::Mode;
 use crate::state::registers::{R11, RCX, RDX, RIP, RSP};
 use crate::state::segments::{Attributes, Segment, SegmentName, Selector};
+use crate::timing::Operation;
 use crate::word::Word;
 
 /// Flags that SYSRET takes from R11: all but RF and VM.
@@ -78,6 +79,7 @@ pub(crate) fn syscall(cpu: &mut Cpu, _: &Op) -> Step {
     let selector = (cpu.msr.star >> 32) as u16;
     cpu.enter_flat(selector & !3, selector.wrapping_add(8), true, 0);
     cpu.step_at_end();
+    cpu.charge(Operation::FastCall);
     Ok(())
 }
 
@@ -99,6 +101,7 @@ pub(crate) fn sysret<W: Word>(cpu: &mut Cpu, _: &Op) -> Step {
     let code = selector.wrapping_add(if long { 16 } else { 0 });
     cpu.enter_flat(code | 3, selector.wrapping_add(8) | 3, long, 3);
     cpu.step_at_end();
+    cpu.charge(Operation::FastReturn);
     Ok(())
 }
 
@@ -112,6 +115,7 @@ pub(crate) fn sysenter(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.registers.set(RSP, cpu.msr.sysenter_esp & mask);
     cpu.registers.set(RIP, cpu.msr.sysenter_eip & mask);
     cpu.enter_flat(selector, selector.wrapping_add(8), long, 0);
+    cpu.charge(Operation::FastCall);
     Ok(())
 }
 
@@ -130,5 +134,6 @@ pub(crate) fn sysexit<W: Word>(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.registers.set(RIP, target);
     let code = selector.wrapping_add(if long { 32 } else { 16 }) | 3;
     cpu.enter_flat(code, code.wrapping_add(8), long, 3);
+    cpu.charge(Operation::FastReturn);
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::state::flags::Rflags;
 use crate::state::mode::Mode;
 use crate::state::registers::RSP;
 use crate::state::segments::{Segment, SegmentName, Selector};
+use crate::timing::Operation;
 use crate::word::Word;
 
 // The INT instructions don't ask about intercepts: the run loop, which delivers them, does.
@@ -99,6 +100,12 @@ struct Frame {
 
 /// IRET.
 pub(crate) fn iret<W: Word>(cpu: &mut Cpu, _: &Op) -> Step {
+    return_from_interrupt::<W>(cpu)?;
+    cpu.charge(Operation::InterruptReturn);
+    Ok(())
+}
+
+fn return_from_interrupt<W: Word>(cpu: &mut Cpu) -> Step {
     let privilege = cpu.require_virtual_8086_privilege();
     if privilege.is_ok() {
         cpu.intercept(Sensitive::Iret)?;

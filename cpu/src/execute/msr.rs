@@ -10,6 +10,7 @@ use crate::state::control::{Cr0, Efer};
 use crate::state::msr::address;
 use crate::state::registers::{RAX, RCX, RDX};
 use crate::state::segments::SegmentName;
+use crate::timing::Operation;
 
 /// MISC_ENABLE: fast strings, the one bit of it that software may change here.
 const FAST_STRINGS: u64 = 1 << 0;
@@ -22,6 +23,7 @@ pub(crate) fn rdmsr(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.intercept(Sensitive::Rdmsr)?;
     let value = cpu.read_msr(cpu.registers.read(RCX)).ok_or(Exception::GENERAL_PROTECTION)?;
     cpu.write_edx_eax(value);
+    cpu.charge(Operation::ModelSpecificAccess);
     Ok(())
 }
 
@@ -33,6 +35,7 @@ pub(crate) fn wrmsr(cpu: &mut Cpu, _: &Op) -> Step {
     let high: u32 = cpu.registers.read(RDX);
     let value = u64::from(high) << 32 | u64::from(low);
     cpu.write_msr(cpu.registers.read(RCX), value).ok_or(Exception::GENERAL_PROTECTION)?;
+    cpu.charge(Operation::ModelSpecificAccess);
     Ok(())
 }
 

@@ -119,9 +119,7 @@ pub(crate) fn divide_signed<W: Word, S: Source>(cpu: &mut Cpu, op: &Op) -> Step 
     let unused = 128 - 2 * W::BITS;
     let dividend = (read_pair::<W>(cpu) << unused) as i128 >> unused;
     match (dividend.checked_div(divisor), dividend.checked_rem(divisor)) {
-        (Some(quotient), Some(remainder))
-            if quotient == signed(W::truncate(quotient as u64)) =>
-        {
+        (Some(quotient), Some(remainder)) if quotient == signed(W::truncate(quotient as u64)) => {
             write_quotient::<W>(cpu, quotient as u64, remainder as u64);
             Ok(())
         }

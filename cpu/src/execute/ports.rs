@@ -13,6 +13,7 @@ use crate::state::debug::Condition;
 use crate::state::flags::Rflags;
 use crate::state::registers::{RAX, RDI, RDX, RSI};
 use crate::state::segments::{SegmentName, system_type};
+use crate::timing::Operation;
 use crate::word::Word;
 
 /// Offset, in a 32-bit or 64-bit TSS, of the offset of the I/O permission bitmap.
@@ -72,6 +73,7 @@ impl Cpu {
     /// makes a repeated instruction pause, so that the run loop looks for interrupts.
     fn note_port_access(&mut self, port: u16, bytes: u64) {
         self.attention = true;
+        self.charge(Operation::PortAccess);
         if self.control.cr4.contains(Cr4::DE) && self.debug.any_enabled() {
             let hits = self.debug.matching(|breakpoint| {
                 breakpoint.condition == Condition::Port && breakpoint.covers(port.into(), bytes)

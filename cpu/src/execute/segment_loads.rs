@@ -8,6 +8,7 @@ use crate::exit::{Step, Stop};
 use crate::intercepts::Sensitive;
 use crate::state::mode::Mode;
 use crate::state::segments::{Attributes, Segment, SegmentName, Selector};
+use crate::timing::Operation;
 use crate::word::Word;
 
 /// Every segment of virtual-8086 mode: present, DPL 3, writable data.
@@ -115,6 +116,7 @@ pub(crate) fn mov_to_segment<S: Source>(cpu: &mut Cpu, op: &Op) -> Step {
     let selector = Selector(S::load(cpu, op)?);
     cpu.load_segment(name, selector)?;
     cpu.shadow_stack_load(name);
+    cpu.charge(Operation::SegmentLoad);
     Ok(())
 }
 
@@ -144,6 +146,7 @@ pub(crate) fn pop_segment<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.drop_stack(W::BYTES);
     cpu.segments.set(name, segment);
     cpu.shadow_stack_load(name);
+    cpu.charge(Operation::SegmentLoad);
     Ok(())
 }
 
@@ -154,6 +157,7 @@ pub(crate) fn load_far_pointer<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     let (offset, selector) = cpu.load_far_operand::<W>(op)?;
     cpu.load_segment(name, selector)?;
     cpu.registers.write(op.dest, offset);
+    cpu.charge(Operation::SegmentLoad);
     Ok(())
 }
 

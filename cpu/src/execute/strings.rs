@@ -52,6 +52,7 @@ pub(crate) fn repeat(
         iteration(cpu)?;
         cpu.device.finish();
         cpu.cycles += 1;
+        cpu.iterations += 1;
         cpu.registers.write_masked(RCX, count - 1, op.address_mask);
         let ended = compares && cpu.flags.zero() != (op.repeat == Repeat::WhileEqual);
         if count == 1 || ended {

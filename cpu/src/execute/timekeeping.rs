@@ -7,6 +7,7 @@ use crate::exit::Step;
 use crate::intercepts::Sensitive;
 use crate::state::control::Cr4;
 use crate::state::registers::RCX;
+use crate::timing::Operation;
 
 /// Raises #GP(0) outside ring 0 if CR4.TSD is set.
 fn require_time_stamp_access(cpu: &Cpu) -> Step {
@@ -21,6 +22,7 @@ pub(crate) fn rdtsc(cpu: &mut Cpu, _: &Op) -> Step {
     require_time_stamp_access(cpu)?;
     cpu.intercept(Sensitive::Rdtsc)?;
     cpu.write_edx_eax(cpu.time_stamp());
+    cpu.charge(Operation::TimeStampRead);
     Ok(())
 }
 
@@ -30,6 +32,7 @@ pub(crate) fn rdtscp(cpu: &mut Cpu, _: &Op) -> Step {
     cpu.intercept(Sensitive::Rdtscp)?;
     cpu.write_edx_eax(cpu.time_stamp());
     cpu.registers.write(RCX, cpu.msr.tsc_aux);
+    cpu.charge(Operation::TimeStampRead);
     Ok(())
 }
 

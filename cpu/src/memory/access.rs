@@ -15,6 +15,7 @@ use crate::state::debug::Condition;
 use crate::state::flags::Rflags;
 use crate::state::mode::CodeSize;
 use crate::state::segments::SegmentName;
+use crate::timing::Operation;
 use crate::word::Word;
 
 /// Physical place of an operand: contiguous, or split over two pages.
@@ -237,11 +238,10 @@ impl Cpu {
             && paging::allowed(&self.control, entry.rights, access)
         {
             let physical = entry.physical(linear);
-            self.fill(linear, Translation {
-                physical,
-                rights: entry.rights,
-                size_shift: entry.size_shift,
-            });
+            self.fill(
+                linear,
+                Translation { physical, rights: entry.rights, size_shift: entry.size_shift },
+            );
             return Ok(physical);
         }
         self.walk_and_fill(linear, access)
@@ -254,6 +254,8 @@ impl Cpu {
         if tables.references > 0 {
             self.tlb.statistics.walks += 1;
             self.tlb.statistics.walk_references += tables.references;
+            let references = tables.references;
+            self.charge_times(Operation::PageWalkReference, references);
         }
         self.attention |= !self.written_code.is_empty();
         match result {
@@ -278,6 +280,16 @@ impl Cpu {
     /// The denied bits of a translation under the current control registers and watch marks.
     fn denied(&self, rights: Rights, physical: u64) -> Denied {
         denied(&self.control, &self.ram, rights, physical)
+    }
+
+    /// Drops all translations, or all but global ones, as a write to a control register does.
+    pub(crate) fn flush_tlb(&mut self, global: bool) {
+        if global {
+            self.tlb.flush_all();
+        } else {
+            self.tlb.flush_non_global();
+        }
+        self.charge(Operation::TlbFlush);
     }
 
     /// Control bits that give rights their meaning have changed.
@@ -356,8 +368,7 @@ impl Cpu {
 
     /// Translates an instruction fetch.
     pub(crate) fn translate_fetch(&mut self, linear: u64) -> Result<u64, Stop> {
-        let access =
-            Access { kind: AccessKind::Fetch, user: self.cpl == 3, smap_override: false };
+        let access = Access { kind: AccessKind::Fetch, user: self.cpl == 3, smap_override: false };
         if let Some(entry) = self.tlb.find(linear)
             && paging::allowed(&self.control, entry.rights, access)
         {

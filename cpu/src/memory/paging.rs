@@ -183,8 +183,10 @@ fn violation(control: &Control, rights: Rights, access: Access) -> bool {
                 || !access.user && user_page && control.cr4.contains(Cr4::SMEP)
         }
         kind => {
-            let smap =
-                !access.user && user_page && !access.smap_override && control.cr4.contains(Cr4::SMAP);
+            let smap = !access.user
+                && user_page
+                && !access.smap_override
+                && control.cr4.contains(Cr4::SMAP);
             let read_only = kind == AccessKind::Write
                 && !rights.contains(Rights::WRITE)
                 && (access.user || control.cr0.contains(Cr0::WP));
@@ -227,8 +229,7 @@ pub(crate) fn walk(
 ) -> Result<Translation, u16> {
     let format = Format::of(control);
     if format == Format::None {
-        let rights =
-            Rights::WRITE | Rights::USER | Rights::EXECUTE | Rights::DIRTY;
+        let rights = Rights::WRITE | Rights::USER | Rights::EXECUTE | Rights::DIRTY;
         return Ok(Translation { physical: linear, rights, size_shift: PAGE_SHIFT as u8 });
     }
     let bytes = format.entry_bytes();

@@ -63,12 +63,8 @@ bitflags! {
 
 impl Rflags {
     /// The six flags that arithmetic sets.
-    pub const ARITHMETIC: Self = Self::CF
-        .union(Self::PF)
-        .union(Self::AF)
-        .union(Self::ZF)
-        .union(Self::SF)
-        .union(Self::OF);
+    pub const ARITHMETIC: Self =
+        Self::CF.union(Self::PF).union(Self::AF).union(Self::ZF).union(Self::SF).union(Self::OF);
 
     /// All flags that exist.
     pub const ALL: Self = Self::all();

@@ -332,7 +332,7 @@ impl Default for Segments {
     /// The state after reset: real mode, CS base 0xffff0000.
     fn default() -> Self {
         let data = Segment::real_mode(Selector(0), 0xffff, Attributes::DATA);
-        let code = Segment::new(Selector(0xf000), 0xffff_0000, 0xffff, Attributes::CODE);
+        let code = Segment::new(Selector(0xf000), 0xffff_0000, 0xffff, Attributes::DATA);
         let mut registers = [data; 8];
         registers[SegmentName::Cs as usize] = code;
         let table = TableRegister { base: 0, limit: 0xffff };

@@ -11,6 +11,8 @@ pub struct FlatBus {
     pub port_values: VecDeque<u32>,
     /// Port writes: port, value.
     pub port_writes: Vec<(u16, u32)>,
+    /// Writes to device memory: address, value.
+    pub memory_writes: Vec<(u64, u64)>,
     /// Vector of an interrupt that is requested until it is acknowledged.
     pub interrupt: Option<u8>,
     /// A pending NMI.
@@ -30,7 +32,9 @@ impl Bus for FlatBus {
         width.mask()
     }
 
-    fn write_memory(&mut self, _: u64, _: u64, _: AccessWidth, _: u64) {}
+    fn write_memory(&mut self, _: u64, address: u64, _: AccessWidth, value: u64) {
+        self.memory_writes.push((address, value));
+    }
 
     fn interrupt_requested(&self) -> bool {
         self.interrupt.is_some()

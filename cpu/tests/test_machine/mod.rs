@@ -3,7 +3,7 @@
 
 use paravane_cpu::state::control::{Cr0, Cr4, Efer};
 use paravane_cpu::state::flags::Rflags;
-use paravane_cpu::state::registers::RIP;
+use paravane_cpu::state::registers::{RIP, RSP};
 use paravane_cpu::state::segments::{Attributes, Segment, SegmentName, Selector};
 use paravane_cpu::{Cpu, Exception, Exit, Intercepts, Sensitive, Vector};
 
@@ -16,7 +16,7 @@ pub const PAGE_TABLE: u64 = 0x4000;
 /// Of the instruction under test.
 pub const CODE: u64 = 0x1_0000;
 /// Of the top of the stack.
-pub const STACK: u64 = 0x2_0000;
+pub const STACK: u64 = 0x8000;
 /// Of memory for operands.
 pub const DATA: u64 = 0x3_0000;
 /// Of the task-state segment, where a test sets one up.
@@ -39,6 +39,15 @@ pub const GP: Result<(), Exception> = Err(Exception::GENERAL_PROTECTION);
 /// #NM.
 pub const NM: Result<(), Exception> = Err(Exception::DEVICE_NOT_AVAILABLE);
 
+fn real_segment(base: u64, attributes: u16) -> Segment {
+    Segment::new(Selector((base >> 4) as u16), base, 0xffff, Attributes(attributes))
+}
+
+fn flat_segment(selector: u16, attributes: u16, ring: u8) -> Segment {
+    let selector = Selector(selector).with_rpl(ring);
+    Segment::new(selector, 0, u32::MAX, Attributes(attributes).with_dpl(ring))
+}
+
 /// A CPU without any operating system: every exception leaves it.
 pub struct TestMachine {
     pub cpu: Cpu,
@@ -48,15 +57,14 @@ pub struct TestMachine {
 
 impl TestMachine {
     fn new() -> Self {
-        let intercepts =
-            Vector::ALL.into_iter().fold(Intercepts::NONE, Intercepts::with_exception);
+        let intercepts = Vector::ALL.into_iter().fold(Intercepts::NONE, Intercepts::with_exception);
         Self { cpu: Cpu::new(RAM_SIZE), bus: FlatBus::default(), intercepts }
     }
 
     /// Real mode; segments start at 0, except CS.
     pub fn real() -> Self {
         let mut machine = Self::new();
-        machine.set_segments(0, (CODE >> 4) as u16, CODE_16, CODE, 0, DATA_16, 0xffff);
+        machine.set_segments(0, real_segment(CODE, CODE_16), real_segment(0, DATA_16));
         machine
     }
 
@@ -65,8 +73,8 @@ impl TestMachine {
         let mut machine = Self::new();
         machine.cpu.control.cr0 = Cr0::PE | Cr0::ET;
         machine.cpu.flags.set_system(Rflags::VM, true);
-        let (code, data) = (DATA_16 | DPL_3, DATA_16 | DPL_3);
-        machine.set_segments(3, (CODE >> 4) as u16, code, CODE, 0, data, 0xffff);
+        let attributes = DATA_16 | DPL_3;
+        machine.set_segments(3, real_segment(CODE, attributes), real_segment(0, attributes));
         machine
     }
 
@@ -74,7 +82,7 @@ impl TestMachine {
     pub fn protected() -> Self {
         let mut machine = Self::new();
         machine.cpu.control.cr0 = Cr0::PE | Cr0::ET;
-        machine.set_segments(0, 8, CODE_32, 0, 16, DATA_32, u32::MAX);
+        machine.set_segments(0, flat_segment(8, CODE_32, 0), flat_segment(16, DATA_32, 0));
         machine
     }
 
@@ -92,22 +100,21 @@ impl TestMachine {
         cpu.control.cr3 = ROOT;
         cpu.control.cr4 = Cr4::PAE;
         cpu.control.efer = Efer::LME | Efer::LMA;
-        machine.set_segments(0, 8, CODE_64, 0, 16, DATA_32, u32::MAX);
+        machine.set_segments(0, flat_segment(8, CODE_64, 0), flat_segment(16, DATA_32, 0));
         machine
     }
 
     /// The same with a 32-bit code segment: compatibility mode.
     pub fn compatibility() -> Self {
         let mut machine = Self::long();
-        machine.set_segments(0, 8, CODE_32, 0, 16, DATA_32, u32::MAX);
+        machine.set_segments(0, flat_segment(8, CODE_32, 0), flat_segment(16, DATA_32, 0));
         machine
     }
 
     /// The same at another ring.
     pub fn at_ring(mut self, ring: u8) -> Self {
-        let code = self.cpu.segments.get(SegmentName::Cs).attributes.with_dpl(ring);
-        let rpl = u16::from(ring);
-        self.set_segments(ring, 8 | rpl, code.0, 0, 16 | rpl, DATA_32 | rpl << 5, u32::MAX);
+        let code = self.cpu.segments.get(SegmentName::Cs).attributes.0;
+        self.set_segments(ring, flat_segment(8, code, ring), flat_segment(16, DATA_32, ring));
         self
     }
 
@@ -124,45 +131,27 @@ impl TestMachine {
         self
     }
 
-    #[expect(clippy::too_many_arguments, reason = "code and data, each three parts")]
-    fn set_segments(
-        &mut self,
-        cpl: u8,
-        code_selector: u16,
-        code: u16,
-        code_base: u64,
-        data_selector: u16,
-        data: u16,
-        limit: u32,
-    ) {
-        let segments = &mut self.cpu.segments;
-        let code = Segment::new(Selector(code_selector), code_base, limit, Attributes(code));
-        segments.set(SegmentName::Cs, code);
-        let data = Segment::new(Selector(data_selector), 0, limit, Attributes(data));
-        for name in SegmentName::ALL.into_iter().filter(|name| *name != SegmentName::Cs) {
-            segments.set(name, data);
+    fn set_segments(&mut self, ring: u8, code: Segment, data: Segment) {
+        for name in SegmentName::ALL {
+            let segment = if name == SegmentName::Cs { code } else { data };
+            self.cpu.segments.set(name, segment);
         }
-        self.cpu.cpl = cpl;
-        self.cpu.registers.set(paravane_cpu::state::registers::RSP, STACK & 0xfff0 | 0x8000);
+        self.cpu.cpl = ring;
+        self.cpu.registers.set(RSP, STACK);
         self.cpu.refresh();
-    }
-
-    /// The offset of the instruction under test in the code segment.
-    pub fn start(&self) -> u64 {
-        let base = self.cpu.segments.get(SegmentName::Cs).base;
-        CODE - if self.cpu.mode() == paravane_cpu::state::mode::Mode::Long64 { 0 } else { base }
     }
 
     /// Executes one instruction, or one iteration of it, and tells how that ended.
     pub fn exit_of(&mut self, code: &[u8]) -> Exit {
         assert!(self.cpu.write_ram(CODE, code));
-        let start = self.start();
-        self.cpu.registers.set(RIP, start);
+        let base = self.cpu.segments.get(SegmentName::Cs).base;
+        self.cpu.registers.set(RIP, CODE - base);
         self.cpu.state_changed();
         self.cpu.run(&mut self.bus, &self.intercepts, 1)
     }
 
     /// Executes one instruction, which must retire or raise an exception.
+    #[expect(clippy::panic, reason = "how a test fails")]
     pub fn execute(&mut self, code: &[u8]) -> Result<(), Exception> {
         match self.exit_of(code) {
             Exit::Budget => Ok(()),
@@ -172,11 +161,7 @@ impl TestMachine {
     }
 
     /// Executes one instruction after setting registers.
-    pub fn execute_with(
-        &mut self,
-        registers: &[(u8, u64)],
-        code: &[u8],
-    ) -> Result<(), Exception> {
+    pub fn execute_with(&mut self, registers: &[(u8, u64)], code: &[u8]) -> Result<(), Exception> {
         for (register, value) in registers {
             self.cpu.registers.set(*register, *value);
         }

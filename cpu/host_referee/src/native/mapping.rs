@@ -1,8 +1,5 @@
 //! The windows of [`crate::windows`], mapped at their fixed addresses.
-#![allow(
-    unsafe_code,
-    reason = "maps memory at fixed addresses; see the invariants in native.rs"
-)]
+#![allow(unsafe_code, reason = "maps memory at fixed addresses; see the invariants in native.rs")]
 
 use std::io::Error;
 use std::ptr::{self, NonNull};
@@ -31,35 +28,12 @@ impl Windows {
     pub fn map() -> Result<Windows, Unavailable> {
         let anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
         let reserve = anonymous | MAP_FIXED_NOREPLACE | MAP_NORESERVE;
-        map(
-            RESERVED_START,
-            RESERVED_SIZE,
-            PROT_NONE,
-            reserve,
-            -1,
-            "the reserved range",
-        )?;
+        map(RESERVED_START, RESERVED_SIZE, PROT_NONE, reserve, -1, "the reserved range")?;
         // From here on, dropping `windows` undoes everything.
-        let mut windows = Windows {
-            code: NonNull::dangling(),
-        };
+        let mut windows = Windows { code: NonNull::dangling() };
         let writable = PROT_READ | PROT_WRITE;
-        map(
-            DATA_START,
-            DATA_SIZE,
-            writable,
-            anonymous | MAP_FIXED,
-            -1,
-            "the data window",
-        )?;
-        map(
-            STACK_START,
-            STACK_SIZE,
-            writable,
-            anonymous | MAP_FIXED,
-            -1,
-            "the stack window",
-        )?;
+        map(DATA_START, DATA_SIZE, writable, anonymous | MAP_FIXED, -1, "the data window")?;
+        map(STACK_START, STACK_SIZE, writable, anonymous | MAP_FIXED, -1, "the stack window")?;
 
         // SAFETY: the name is a valid C string; no memory is involved.
         let file =
@@ -82,14 +56,7 @@ impl Windows {
                 "the code window",
             )
             .and_then(|_| {
-                map(
-                    0,
-                    CODE_WINDOW_SIZE,
-                    writable,
-                    MAP_SHARED,
-                    file,
-                    "the code window's copy",
-                )
+                map(0, CODE_WINDOW_SIZE, writable, MAP_SHARED, file, "the code window's copy")
             })
         };
         // SAFETY: `file` is ours, open, and not used after this; mappings outlive it.
@@ -149,10 +116,7 @@ fn pointer(address: u64) -> *mut u8 {
 }
 
 fn last_error(what: &'static str) -> Unavailable {
-    Unavailable::Setup {
-        what,
-        error: Error::last_os_error(),
-    }
+    Unavailable::Setup { what, error: Error::last_os_error() }
 }
 
 fn map(

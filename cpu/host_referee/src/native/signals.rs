@@ -1,8 +1,5 @@
 //! The signal handlers that catch the instruction's end, and what they saw.
-#![allow(
-    unsafe_code,
-    reason = "installs signal handlers; see the invariants in native.rs"
-)]
+#![allow(unsafe_code, reason = "installs signal handlers; see the invariants in native.rs")]
 
 use std::cell::Cell;
 use std::io::Error;
@@ -103,11 +100,8 @@ impl Handlers {
     /// Installs them for the process (the actions) and this thread (the stack).
     pub fn install() -> Result<Handlers, Unavailable> {
         let mut stack = vec![0_u8; STACK_SIZE].into_boxed_slice();
-        let ours = libc::stack_t {
-            ss_sp: stack.as_mut_ptr().cast(),
-            ss_flags: 0,
-            ss_size: STACK_SIZE,
-        };
+        let ours =
+            libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK_SIZE };
         let mut previous_stack = MaybeUninit::uninit();
         // SAFETY: the stack lives in `Handlers`, whose drop takes it out of use before freeing it.
         if unsafe { libc::sigaltstack(&ours, previous_stack.as_mut_ptr()) } != 0 {
@@ -131,9 +125,7 @@ impl Handlers {
                 if libc::sigaction(signal, &action, previous.as_mut_ptr()) != 0 {
                     return Err(failed("a signal handler"));
                 }
-                handlers
-                    .previous_actions
-                    .push((signal, previous.assume_init()));
+                handlers.previous_actions.push((signal, previous.assume_init()));
             }
         }
         Ok(handlers)
@@ -154,8 +146,5 @@ impl Drop for Handlers {
 }
 
 fn failed(what: &'static str) -> Unavailable {
-    Unavailable::Setup {
-        what,
-        error: Error::last_os_error(),
-    }
+    Unavailable::Setup { what, error: Error::last_os_error() }
 }

@@ -1,8 +1,5 @@
 //! The way into the instruction, the way out of the signal handler, and nothing else.
-#![allow(
-    unsafe_code,
-    reason = "loads and saves every register; see the invariants in native.rs"
-)]
+#![allow(unsafe_code, reason = "loads and saves every register; see the invariants in native.rs")]
 
 use std::arch::naked_asm;
 

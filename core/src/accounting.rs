@@ -1,0 +1,15 @@
+//! Where the cycles went: primitives and their prices, causes, and the ledger.
+//!
+//! A hypervisor charges *primitives* (an exit, a decoded instruction, a shadow entry written) to a
+//! *cause* (why the guest left the CPU). The ledger keeps counts, never cycles: cycles are counts
+//! times the prices of a preset, so another preset re-prices a finished run at once.
+
+pub mod causes;
+pub mod costs;
+pub mod ledger;
+pub mod primitives;
+
+pub use causes::Cause;
+pub use costs::Costs;
+pub use ledger::{Ledger, Row};
+pub use primitives::{Primitive, Share};

@@ -1,0 +1,11 @@
+//! The hypervisor: what every kind of it has in common.
+//!
+//! A hypervisor runs its guest on the unchanged CPU, deprivileged, until something leaves; then it
+//! finds the cause, does what is due, charges the ledger, and resumes the guest. [`Host`] is what
+//! it works with.
+
+pub mod frames;
+pub mod host;
+
+pub use frames::{FrameNumber, Frames, GuestMap, Owner};
+pub use host::Host;
