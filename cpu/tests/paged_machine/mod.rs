@@ -27,8 +27,13 @@ pub const GDT: u64 = 0x3000_0000;
 pub const TSS: u64 = 0x3000_1000;
 /// Linear address of the page with the stack of ring 0, which the TSS names.
 pub const INNER_STACK: u64 = 0x3000_2000;
-/// How many pages have a frame from the start: the three above.
-pub const SYSTEM_PAGES: usize = 3;
+/// Linear address of the page with the interrupt descriptor table: a gate for every vector, open
+/// to all rings.
+pub const IDT: u64 = 0x3000_3000;
+/// Where all gates lead.
+pub const HANDLER: u64 = 0x3000_4000;
+/// How many pages have a frame from the start: the four above.
+pub const SYSTEM_PAGES: usize = 4;
 /// What RSP0 or ESP0 in the TSS holds.
 pub const INNER_STACK_TOP: u64 = INNER_STACK + 0x800;
 
@@ -131,6 +136,11 @@ impl Snapshot {
     }
 }
 
+/// A gate to [`HANDLER`], with type and rights.
+fn gate(code: u16, kind: u64) -> u64 {
+    HANDLER & 0xffff | u64::from(code) << 16 | kind << 40 | (HANDLER >> 16) << 48
+}
+
 /// The machine.
 #[derive(Clone)]
 pub struct PagedMachine {
@@ -157,11 +167,12 @@ impl PagedMachine {
             pages: Vec::new(),
         };
         machine.set_up_control();
-        for page in [GDT, TSS, INNER_STACK] {
+        for page in [GDT, TSS, INNER_STACK, IDT] {
             machine.add_page(page, rights::SUPERVISOR);
         }
         machine.write(GDT, &machine.descriptors());
         machine.write(TSS, &machine.task());
+        machine.write(IDT, &machine.gates());
         machine.reset(0);
         machine
     }
@@ -181,7 +192,6 @@ impl PagedMachine {
         let system = |base: u64, limit: u64, kind: u64| {
             limit & 0xffff | (base & 0xff_ffff) << 16 | (kind | 0x80) << 40 | (base >> 24 & 0xff) << 56
         };
-        let gate = u64::from(code) << 16 | 0xec << 40 | 0x100;
         let mut words = [0_u64; 18];
         for (selector, value) in [
             (selectors::CODE_64, 0x00af_9b00_0000_ffff),
@@ -193,12 +203,21 @@ impl PagedMachine {
             (selectors::TASK, system(TSS, 0x67, 11)),
             (selectors::OTHER_TASK, system(TSS, 0x67, 9)),
             (selectors::LOCAL_TABLE, system(GDT + 0x800, 0xff, 2)),
-            (selectors::GATE, gate),
+            (selectors::GATE, gate(code, 0xec)),
             (selectors::FRESH_DATA, 0x00cf_f200_0000_ffff),
         ] {
             words[usize::from(selector >> 3)] = value;
         }
         words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    fn gates(&self) -> Vec<u8> {
+        let word = match self.width {
+            Width::Long => vec![gate(selectors::CODE_64, 0xee), 0],
+            Width::Protected => vec![gate(selectors::CODE_32, 0xee)],
+        };
+        let table = word.repeat(256);
+        table.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
     fn task(&self) -> Vec<u8> {
@@ -317,7 +336,8 @@ impl PagedMachine {
         }
         self.cpu.segments.set(SegmentName::Cs, flat(code, code_kind));
         self.cpu.segments.gdtr = TableRegister { base: GDT, limit: 18 * 8 - 1 };
-        let task = Segment::new(Selector(selectors::TASK), TSS, 0x67, Attributes(0x8b));
+        self.cpu.segments.idtr = TableRegister { base: IDT, limit: 0xfff };
+        let task = Segment::new(Selector(selectors::TASK), TSS, 0x86, Attributes(0x8b));
         self.cpu.segments.tr = task;
         self.cpu.segments.ldtr = Segment::null(Selector(0));
         self.set_up_control();
@@ -329,12 +349,14 @@ impl PagedMachine {
         self.cpu.refresh();
     }
 
-    /// Executes until one instruction has retired or something leaves.
+    /// Executes until one instruction has retired, all iterations of it, or something leaves.
     pub fn execute_one(&mut self) -> Exit {
-        let before = self.cpu.instructions;
+        let before = (self.cpu.instructions, self.cpu.rip());
         loop {
             let exit = self.cpu.run(&mut self.bus, &self.intercepts, 1);
-            if exit != Exit::Budget || self.cpu.instructions > before {
+            // INT retires by its delivery, and is counted as that.
+            let retired = before != (self.cpu.instructions, self.cpu.rip());
+            if exit != Exit::Budget || retired {
                 return exit;
             }
         }
