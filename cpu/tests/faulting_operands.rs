@@ -4,6 +4,14 @@
 //!
 //! Which addresses a form touches, and whether it writes, says iced, not we.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail, and says what it counted"
+)]
+
 mod flat_bus;
 mod paged_machine;
 
@@ -19,3 +27,5 @@ mod ring_changes;
 mod strings;
 #[path = "faulting_operands/tested_forms.rs"]
 mod tested_forms;
+#[path = "faulting_operands/trial.rs"]
+mod trial;

@@ -53,9 +53,7 @@ impl Placement {
     fn operand(self, window: u64, size: u64) -> u64 {
         match self {
             Self::Inside => window + 0x840,
-            Self::CrossingBelow | Self::CrossingDeepBelow => {
-                window + PAGE - (size / 2).max(1)
-            }
+            Self::CrossingBelow | Self::CrossingDeepBelow => window + PAGE - (size / 2).max(1),
             Self::CrossingAbove | Self::CrossingDeepAbove => window + PAGE - 1,
         }
     }
@@ -133,12 +131,7 @@ fn prescribed(instruction: &Instruction) -> Option<(Register, u64)> {
 }
 
 /// Makes the base register, or else the index register, point to the operand's place.
-fn point(
-    instruction: &Instruction,
-    placement: Placement,
-    size: u64,
-    registers: &mut [u64; 16],
-) {
+fn point(instruction: &Instruction, placement: Placement, size: u64, registers: &mut [u64; 16]) {
     let (base, index) = (instruction.memory_base(), instruction.memory_index());
     let address_size = base.size().max(index.size());
     // Fixed addresses stay, and so does the stack pointer, which is placed already.
@@ -151,7 +144,7 @@ fn point(
     let wanted = target.wrapping_sub(instruction.memory_displacement64()) & mask;
     let scale = u64::from(instruction.memory_index_scale());
     if base == index {
-        registers[base.number()] = wanted / (1 + scale) & !15;
+        registers[base.number()] = (wanted / (1 + scale)) & !15;
     } else if base == Register::None {
         registers[index.number()] = wanted / scale;
     } else {

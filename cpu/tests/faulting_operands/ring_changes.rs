@@ -168,7 +168,12 @@ fn rows(width: Width) -> Vec<Row> {
     rows.push(Row { stack: vec![fresh.into()], ..row("pop fs", 3, &[0x0f, 0xa1], accessed()) });
     rows.push(Row {
         stack: vec![START, code_0.into(), 2, TOP, data_0.into()],
-        ..row("iret in ring 0", 0, &wide(&[0xcf]), vec![absent(TOP, 0), absent(descriptor(code_0), 0)])
+        ..row(
+            "iret in ring 0",
+            0,
+            &wide(&[0xcf]),
+            vec![absent(TOP, 0), absent(descriptor(code_0), 0)],
+        )
     });
     rows
 }
@@ -227,8 +232,7 @@ fn accesses_to_system_structures_fault_as_the_supervisors_and_leave_no_trace() {
         // Ports of ring 3 by the bitmap, which begins right behind the TSS and is all zero.
         machine.write(TSS + 0x66, &[0x68, 0]);
         let pristine = machine.memory().to_vec();
-        let faults: usize =
-            rows(width).iter().map(|row| check(&mut machine, row, &pristine)).sum();
+        let faults: usize = rows(width).iter().map(|row| check(&mut machine, row, &pristine)).sum();
         println!("{width:?}: {faults} faults");
     }
 }

@@ -2,13 +2,13 @@
 //! stays done.
 
 use paravane_cpu::state::flags::Rflags;
-use paravane_cpu::state::registers::RCX;
+use paravane_cpu::state::registers::{RCX, RIP};
 use paravane_cpu::{Exception, Exit, Vector, page_fault_code};
 use paravane_host_referee::Form;
 
-use super::matrix::{Trial, background};
-use super::placement::{self, OPERAND, SECOND};
-use super::tested_forms;
+use super::placement::{self, OPERAND, SECOND, START, WINDOW_PAGES};
+use super::tested_forms::{self, StringPointers};
+use super::trial::{Trial, background};
 use crate::paged_machine::{PAGE, PagedMachine, Snapshot, Width, rights};
 
 const RSI: usize = 6;
@@ -70,79 +70,104 @@ fn load(trial: &mut Trial<'_>, memory: &[u8], downwards: bool, count: u64) {
     trial.machine.bus.port_values = (1..=COUNT as u32).map(|n| n * 0x0101_0101).collect();
 }
 
-fn check(machine: &mut PagedMachine, background: &[u8], form: &Form, ring: u8, scene: Scene) -> bool {
-    let instruction = &form.instruction;
-    let size = instruction.memory_size().size() as u64;
-    let Some(used) = tested_forms::string_pointers(instruction) else { return false };
+/// General registers for a scene. `None` if the instruction can't be in it.
+fn registers(form: &Form, used: &StringPointers, scene: Scene) -> Option<[u64; 16]> {
+    let size = form.instruction.memory_size().size() as u64;
     if !used.pointers.contains(&scene.pointer) || scene.straddles && size == 1 {
-        return false;
+        return None;
     }
     let mut registers = [0; 16];
-    // REPE goes on while elements are equal, REPNE while they differ.
-    let equal = !instruction.has_repne_prefix();
-    registers[0] = u64::from_le_bytes([if equal { 0x20 } else { 0x21 }; 8]);
+    registers[0] = u64::from_le_bytes([if continues_while_equal(form) { 0x20 } else { 0x21 }; 8]);
     for (pointer, windows) in [(RSI, OPERAND), (RDI, SECOND)] {
         registers[pointer] = windows[usize::from(used.narrow)] + 0x800;
     }
     let element = scene.faulting_element(used.narrow, size);
-    let before_it = scene.done * size;
+    let distance = scene.done * size;
     registers[scene.pointer] =
-        if scene.downwards { element + before_it } else { element - before_it };
+        if scene.downwards { element + distance } else { element - distance };
+    Some(registers)
+}
 
-    let mut trial = Trial { machine, form, ring, registers, background };
-    let mut memory = trial.memory();
-    let second = memory.len() - 8 * PAGE as usize;
-    for (offset, byte) in memory.iter_mut().enumerate() {
-        let in_second = (second..second + 4 * PAGE as usize).contains(&offset);
-        if offset >= second - 4 * PAGE as usize && offset < second + 4 * PAGE as usize {
-            *byte = if in_second && !equal { 0x22 } else { 0x20 };
+/// REPE goes on while elements are equal, REPNE while they differ.
+fn continues_while_equal(form: &Form) -> bool {
+    !form.instruction.has_repne_prefix()
+}
+
+/// Memory with elements that let comparisons go on.
+fn memory(trial: &mut Trial<'_>) -> Vec<u8> {
+    trial.memory();
+    let second = if continues_while_equal(trial.form) { 0x20 } else { 0x22 };
+    for (windows, byte) in [(OPERAND, 0x20), (SECOND, second)] {
+        for window in windows {
+            trial.machine.write(window, &[byte; (WINDOW_PAGES * PAGE) as usize]);
         }
     }
+    trial.machine.memory().to_vec()
+}
 
-    load(&mut trial, &memory, scene.downwards, COUNT);
-    assert_eq!(trial.machine.execute_one(), Exit::Budget, "{}", form.description());
-    let whole = (Snapshot::of(&trial.machine.cpu), trial.machine.memory().to_vec());
-    let ports = (trial.machine.bus.port_values.clone(), trial.machine.bus.port_writes.clone());
+/// Executes an instruction that completes.
+fn complete(trial: &mut Trial<'_>, what: &str) -> (Snapshot, Vec<u8>) {
+    assert_eq!(trial.machine.execute_one(), Exit::Budget, "{what}");
+    trial.state()
+}
 
-    // What must be there at the fault: as many iterations as a counter of that many does.
+/// Tries one scene; `false` if the instruction can't be in it.
+fn check(
+    machine: &mut PagedMachine,
+    background: &[u8],
+    form: &Form,
+    ring: u8,
+    scene: Scene,
+) -> bool {
+    let Some(used) = tested_forms::string_pointers(&form.instruction) else { return false };
+    let Some(registers) = registers(form, &used, scene) else { return false };
+    let what = format!("{} in ring {ring}, {scene:?}", form.description());
+    let mut trial = Trial { machine, form, ring, registers, background };
+    let memory = memory(&mut trial);
+
     load(&mut trial, &memory, scene.downwards, COUNT);
     let start = Snapshot::of(&trial.machine.cpu);
+    let whole = complete(&mut trial, &what);
+    let ports = trial.machine.bus.clone();
+
+    // What must be there at the fault: as many iterations as a counter of that many does.
     load(&mut trial, &memory, scene.downwards, scene.done);
-    assert_eq!(trial.machine.execute_one(), Exit::Budget);
-    let begun = Snapshot::of(&trial.machine.cpu)
+    let (begun, written) = complete(&mut trial, &what);
+    let begun = begun
         .with_register(RCX, COUNT - scene.done)
-        .with_register(paravane_cpu::state::registers::RIP, placement::START)
+        .with_register(RIP, START)
         .with_flags_of(&start);
-    let begun = (begun, trial.machine.memory().to_vec());
 
     load(&mut trial, &memory, scene.downwards, COUNT);
     let page = scene.page(used.narrow);
     trial.machine.protect(page, rights::ABSENT);
     trial.machine.cpu.refresh();
-    let writes = used.writes && scene.pointer == RDI;
-    let mut code = if writes { page_fault_code::WRITE } else { 0 };
+    let mut code = 0;
+    if used.writes && scene.pointer == RDI {
+        code |= page_fault_code::WRITE;
+    }
     if ring == 3 {
         code |= page_fault_code::USER;
     }
-    let what = format!("{} in ring {ring}, {scene:?}", form.description());
     let fault = Exit::Exception(Exception::with_code(Vector::PageFault, code));
     assert_eq!(trial.machine.execute_one(), fault, "{what}");
-    let address = if scene.straddles && !scene.downwards { page } else { element };
-    assert_eq!(trial.machine.cpu.fault_address, address, "{what}: address");
-    same(trial.machine, &begun, &what);
+    let size = form.instruction.memory_size().size() as u64;
+    let element = scene.faulting_element(used.narrow, size);
+    assert_eq!(trial.machine.cpu.fault_address, element.max(page), "{what}: address");
+    same(&trial.state(), &(begun, written), &what);
 
     trial.machine.protect(page, rights::ALL);
-    assert_eq!(trial.machine.execute_one(), Exit::Budget, "{what}: again");
-    same(trial.machine, &whole, &what);
+    same(&complete(&mut trial, &what), &whole, &what);
+    // No port was read or written twice.
     let bus = &trial.machine.bus;
-    assert_eq!((&bus.port_values, &bus.port_writes), (&ports.0, &ports.1), "{what}: ports");
+    assert_eq!(bus.port_values, ports.port_values, "{what}: port reads");
+    assert_eq!(bus.port_writes, ports.port_writes, "{what}: port writes");
     true
 }
 
-fn same(machine: &PagedMachine, expected: &(Snapshot, Vec<u8>), what: &str) {
-    let now = Snapshot::of(&machine.cpu);
-    assert!(now == expected.0, "{what}: {}", now.difference(&expected.0));
-    assert!(machine.memory() == expected.1, "{what}: memory differs");
+fn same(ours: &(Snapshot, Vec<u8>), expected: &(Snapshot, Vec<u8>), what: &str) {
+    assert!(ours.0 == expected.0, "{what}: {}", ours.0.difference(&expected.0));
+    assert!(ours.1 == expected.1, "{what}: memory differs");
 }
 
 fn check_all(width: Width) {

@@ -1,8 +1,6 @@
 //! Which forms are in the matrix: those of the host referee, and those that it must leave out.
 
-use iced_x86::{
-    Code, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, UsedMemory,
-};
+use iced_x86::{Code, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, UsedMemory};
 use paravane_host_referee::encodings::encodings;
 use paravane_host_referee::{Exclusion, Form, Mode, exclusion};
 
@@ -118,9 +116,7 @@ pub struct StringPointers {
 
 /// The pointers of a string instruction; `None` if it is another one.
 pub fn string_pointers(instruction: &Instruction) -> Option<StringPointers> {
-    use OpKind::{
-        MemoryESDI, MemoryESEDI, MemoryESRDI, MemorySegESI, MemorySegRSI, MemorySegSI,
-    };
+    use OpKind::{MemoryESDI, MemoryESEDI, MemoryESRDI, MemorySegESI, MemorySegRSI, MemorySegSI};
     let mut pointers = Vec::new();
     let mut narrow = false;
     for kind in instruction.op_kinds() {

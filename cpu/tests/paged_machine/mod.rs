@@ -9,7 +9,7 @@ use paravane_cpu::state::registers::{RIP, Registers};
 use paravane_cpu::state::segments::{
     Attributes, Segment, SegmentName, Segments, Selector, TableRegister,
 };
-use paravane_cpu::{Activity, Cpu, Exit, InterruptShadow, Intercepts, Vector};
+use paravane_cpu::{Activity, Cpu, Exit, Intercepts, InterruptShadow, Vector};
 
 use crate::flat_bus::FlatBus;
 
@@ -156,8 +156,7 @@ pub struct PagedMachine {
 impl PagedMachine {
     /// A machine in ring 0 with nothing mapped but the system pages.
     pub fn new(width: Width) -> Self {
-        let intercepts =
-            Vector::ALL.into_iter().fold(Intercepts::NONE, Intercepts::with_exception);
+        let intercepts = Vector::ALL.into_iter().fold(Intercepts::NONE, Intercepts::with_exception);
         let mut machine = Self {
             cpu: Cpu::new(RAM_SIZE),
             bus: FlatBus::default(),
@@ -190,7 +189,10 @@ impl PagedMachine {
     fn descriptors(&self) -> Vec<u8> {
         let code = if self.width == Width::Long { selectors::CODE_64 } else { selectors::CODE_32 };
         let system = |base: u64, limit: u64, kind: u64| {
-            limit & 0xffff | (base & 0xff_ffff) << 16 | (kind | 0x80) << 40 | (base >> 24 & 0xff) << 56
+            limit & 0xffff
+                | (base & 0xff_ffff) << 16
+                | (kind | 0x80) << 40
+                | (base >> 24 & 0xff) << 56
         };
         let mut words = [0_u64; 18];
         for (selector, value) in [
@@ -264,7 +266,8 @@ impl PagedMachine {
             Width::Long => (8, &[39, 30, 21]),
             Width::Protected => (4, &[22]),
         };
-        let in_table = |table: u64, shift: u32| table + (linear >> shift & (PAGE / bytes - 1)) * bytes;
+        let in_table =
+            |table: u64, shift: u32| table + (linear >> shift & (PAGE / bytes - 1)) * bytes;
         let mut table = ROOT;
         for shift in shifts {
             let slot = in_table(table, *shift);
