@@ -12,7 +12,7 @@
 
 mod random_programs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 
 use paravane_cpu::state::registers::RIP;
@@ -126,10 +126,11 @@ fn random_code_in_any_mode_ends_in_time_and_never_panics() {
         tally.worlds += 1;
         tally.instructions += all.instructions;
         tally.iterations += all.iterations;
-        tally.deliveries += [Operation::Exception, Operation::Interrupt, Operation::SoftwareInterrupt]
-            .into_iter()
-            .map(|operation| all.of(operation))
-            .sum::<u64>();
+        tally.deliveries +=
+            [Operation::Exception, Operation::Interrupt, Operation::SoftwareInterrupt]
+                .into_iter()
+                .map(|operation| all.of(operation))
+                .sum::<u64>();
     }
     println!(
         "{} instructions, {} iterations, {} deliveries in {} legs of {} worlds",
@@ -137,4 +138,29 @@ fn random_code_in_any_mode_ends_in_time_and_never_panics() {
     );
     println!("instructions by start: {:#?}", tally.by_start);
     println!("exits: {:?}", tally.by_exit);
+}
+
+#[test]
+fn random_code_reaches_most_of_the_instruction_table() {
+    let mut retired = BTreeSet::new();
+    let mut steps = 0;
+    for seed in 1..60 {
+        let mut world = World::new(seed);
+        for _ in 0..LEGS {
+            world.enter_any();
+            for _ in 0..300 {
+                let (code, before) = (world.next_code(), world.cpu.instructions);
+                let exit = world.run(1);
+                steps += 1;
+                if world.cpu.instructions > before {
+                    retired.insert(code);
+                }
+                if exit != Exit::Budget {
+                    break;
+                }
+            }
+        }
+    }
+    println!("{steps} steps, {} instruction codes retired", retired.len());
+    assert!(retired.len() > 800, "only {} codes", retired.len());
 }

@@ -18,13 +18,8 @@ pub struct Board {
 impl Board {
     /// A board with an event every `period` cycles or so, or with none.
     pub fn new(seed: u64, period: u64) -> Self {
-        let mut board = Self {
-            random: Random::new(seed),
-            next_event: 0,
-            period,
-            interrupt: None,
-            nmi: false,
-        };
+        let mut board =
+            Self { random: Random::new(seed), next_event: 0, period, interrupt: None, nmi: false };
         board.schedule();
         board
     }

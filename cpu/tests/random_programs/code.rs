@@ -4,14 +4,14 @@ use paravane_host_referee::random::Random;
 
 use super::place;
 
-/// Fills `code` with random instructions.
-pub fn fill(code: &mut [u8], random: &mut Random) {
+/// Fills `code` with random instructions, for 64-bit mode if `wide`.
+pub fn fill(code: &mut [u8], wide: bool, random: &mut Random) {
     let mut bytes = Vec::with_capacity(code.len() + 32);
     while bytes.len() < code.len() {
-        match random.below(20) {
+        match random.below(24) {
             0 => push_random(&mut bytes, random, 8),
             1 | 2 => push_template(&mut bytes, random),
-            _ => push_instruction(&mut bytes, random),
+            _ => push_instruction(&mut bytes, wide, random),
         }
     }
     code.copy_from_slice(&bytes[..code.len()]);
@@ -24,32 +24,32 @@ fn push_random(bytes: &mut Vec<u8>, random: &mut Random, most: u64) {
 }
 
 /// Prefixes, an opcode of one of the maps, a ModRM byte, and a displacement or immediate.
-fn push_instruction(bytes: &mut Vec<u8>, random: &mut Random) {
-    const PREFIXES: [u8; 11] =
-        [0x66, 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x64, 0x65, 0x3e];
-    while random.one_in(4) {
+fn push_instruction(bytes: &mut Vec<u8>, wide: bool, random: &mut Random) {
+    const PREFIXES: [u8; 12] =
+        [0x66, 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0xf3, 0x2e, 0x36, 0x64, 0x65, 0x3e];
+    while random.one_in(5) {
         bytes.push(random.pick(&PREFIXES));
     }
-    if random.one_in(3) {
+    let vector_extended = random.one_in(32);
+    if wide && !vector_extended && !random.one_in(3) {
         bytes.push(0x40 | random.below(16) as u8);
     }
-    let opcode = random.next() as u8;
-    match random.below(32) {
-        0 => bytes.extend([0x0f, 0x38, 0xf0 | opcode & 15]),
-        1 => bytes.extend([0x0f, 0x38, opcode]),
-        2 => bytes.extend([0x0f, 0x3a, opcode]),
-        3 => bytes.extend([0xc4, 0xe0 | random.below(4) as u8, random.next() as u8, 0xf0 | opcode & 7]),
-        4 => bytes.extend([0x0f, random.pick(&[0x00, 0x01, 0xae, 0xc7, 0xba, 0xb9])]),
-        5..=12 => bytes.extend([0x0f, opcode]),
-        // HLT, and what leaves the code for good, would come too often.
-        _ if matches!(opcode, 0xf4 | 0xea | 0x9a | 0xcb | 0xca) && !random.one_in(8) => {
-            bytes.push(0x90);
+    match random.below(24) {
+        _ if vector_extended => {
+            let prefix = random.below(4) as u8;
+            let register = random.next() as u8 & 0xf8 & !4;
+            let (map, opcode) =
+                random.pick(&[(2, 0xf2), (2, 0xf3), (2, 0xf5), (2, 0xf6), (2, 0xf7), (3, 0xf0)]);
+            bytes.extend([0xc4, 0xe0 | map, register | prefix, opcode]);
         }
-        _ => bytes.push(opcode),
+        0 => bytes.extend([0x0f, 0x38, 0xf0 | random.pick(&[0, 1, 6, 6, 0, 1, 2, 3])]),
+        1 => bytes.extend([0x0f, random.pick(&[0x00, 0x01, 0xae, 0xc7, 0xba, 0xb9])]),
+        2..=8 => bytes.extend([0x0f, two_byte_opcode(random)]),
+        _ => bytes.push(one_byte_opcode(wide, random)),
     }
     // Half of the ModRM bytes name memory, by a register without displacement, mostly.
     let modrm = random.next() as u8;
-    bytes.push(match random.below(4) {
+    bytes.push(match random.below(5) {
         0 => modrm,
         1 => modrm & 0x3f,
         2 => modrm & 0x3f | 0x40,
@@ -64,6 +64,39 @@ fn push_instruction(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
+/// Any opcode, but seldom one that is sure to fault, or to leave the code for good.
+fn one_byte_opcode(wide: bool, random: &mut Random) -> u8 {
+    loop {
+        let opcode = random.next() as u8;
+        let leaves = matches!(opcode, 0xf4 | 0xea | 0x9a | 0xcb | 0xca | 0xcf | 0xc2 | 0xc3);
+        let faults = matches!(opcode, 0xd8..=0xdf | 0xcd | 0xf0);
+        let not_wide = matches!(
+            opcode,
+            0x06 | 0x07 | 0x0e | 0x16 | 0x17 | 0x1e | 0x1f | 0x27 | 0x2f | 0x37 | 0x3f | 0x60..=0x62
+                | 0x82 | 0xc4 | 0xc5 | 0xce | 0xd4..=0xd6
+        );
+        let unwanted = leaves || faults || wide && not_wide;
+        if !unwanted || random.one_in(16) {
+            return opcode;
+        }
+    }
+}
+
+/// The same for the opcodes after 0F.
+fn two_byte_opcode(random: &mut Random) -> u8 {
+    loop {
+        let opcode = random.next() as u8;
+        let integer = matches!(
+            opcode,
+            0x00..=0x03 | 0x05..=0x09 | 0x0d | 0x18..=0x23 | 0x30..=0x35 | 0x40..=0x4f | 0x80..=0xb8
+                | 0xba..=0xc1 | 0xc3 | 0xc7..=0xcf
+        );
+        if integer || random.one_in(16) {
+            return opcode;
+        }
+    }
+}
+
 /// Sequences that chance would not find: they change control state in ways that don't fault at
 /// once, or go far away and come back.
 fn push_template(bytes: &mut Vec<u8>, random: &mut Random) {
@@ -74,7 +107,16 @@ fn push_template(bytes: &mut Vec<u8>, random: &mut Random) {
     match random.below(14) {
         // mov eax, crN; btc eax, bit; mov crN, eax
         0 => bytes.extend([
-            0x0f, 0x20, 0xc0 | register << 3, 0x0f, 0xba, 0xf8, bit, 0x0f, 0x22, 0xc0 | register << 3,
+            0x0f,
+            0x20,
+            0xc0 | register << 3,
+            0x0f,
+            0xba,
+            0xf8,
+            bit,
+            0x0f,
+            0x22,
+            0xc0 | register << 3,
         ]),
         // mov eax, root; mov cr3, eax
         1 => {
@@ -84,7 +126,8 @@ fn push_template(bytes: &mut Vec<u8>, random: &mut Random) {
         }
         // mov ecx, msr; rdmsr; btc eax, bit; wrmsr
         2 => {
-            let msr = random.pick(&[0xc000_0080_u32, 0xc000_0081, 0xc000_0084, 0x10, 0x3b, 0x174, 0x277]);
+            let msr =
+                random.pick(&[0xc000_0080_u32, 0xc000_0081, 0xc000_0084, 0x10, 0x3b, 0x174, 0x277]);
             bytes.push(0xb9);
             bytes.extend((msr + random.below(4) as u32).to_le_bytes());
             bytes.extend([0x0f, 0x32, 0x0f, 0xba, 0xf8, bit, 0x0f, 0x30]);
@@ -92,7 +135,7 @@ fn push_template(bytes: &mut Vec<u8>, random: &mut Random) {
         // mov eax, value; mov drN, eax
         3 => {
             mov_eax(bytes, value);
-            bytes.extend([0x0f, 0x23, 0xc0 | random.below(8) as u8]) ;
+            bytes.extend([0x0f, 0x23, 0xc0 | random.below(8) as u8]);
         }
         // push selector; push target; retf
         4 => {
@@ -117,20 +160,22 @@ fn push_template(bytes: &mut Vec<u8>, random: &mut Random) {
         // A short counted loop: mov cl, n; ...; loop
         8 => {
             bytes.extend([0xb1, random.below(20) as u8 + 1]);
-            push_instruction(bytes, random);
+            push_instruction(bytes, false, random);
             bytes.extend([0xe2, 0xf8]);
         }
         // mov ecx, n; rep string
         9 => {
             bytes.push(0xb9);
             bytes.extend((random.below(0x40) as u32).to_le_bytes());
-            let string = random.pick(&[0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xae, 0xaf, 0x6c, 0x6e]);
+            let string =
+                random.pick(&[0xa4, 0xa5, 0xa6, 0xa7, 0xaa, 0xab, 0xac, 0xae, 0xaf, 0x6c, 0x6e]);
             bytes.extend([random.pick(&[0xf2, 0xf3]), string]);
         }
         // mov edi, code; stosd: a store into code
         10 => {
             bytes.push(0xbf);
-            bytes.extend((place::CODE as u32 + random.below(place::CODE_SIZE) as u32).to_le_bytes());
+            bytes
+                .extend((place::CODE as u32 + random.below(place::CODE_SIZE) as u32).to_le_bytes());
             bytes.push(random.pick(&[0xab, 0xaa]));
         }
         // invlpg, sti, cli

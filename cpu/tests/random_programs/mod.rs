@@ -47,6 +47,8 @@ pub mod place {
     pub const FOUR_LEVEL: u64 = 0x6_5000;
     /// Its page-directory-pointer table.
     pub const POINTERS: u64 = 0x6_6000;
+    /// Where all of RAM is mapped once more, in pages that compete for the same TLB entries.
+    pub const ALIAS: u64 = 0x80_0000;
     /// Bytes of RAM.
     pub const RAM_SIZE: u64 = 0x8_0000;
 }

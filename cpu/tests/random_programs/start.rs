@@ -11,8 +11,8 @@ use paravane_cpu::state::segments::{
 use paravane_cpu::{Activity, Cpu, InterruptShadow};
 use paravane_host_referee::random::Random;
 
-use super::place;
 use super::tables::{self, GDT_LIMIT, selectors};
+use super::{code, place};
 
 /// A mode, with its kind of paging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,6 +38,9 @@ const fn start(kind: Kind, ring: u8) -> Start {
     Start { kind, ring }
 }
 
+/// Bytes of code that are made for each start, from where it starts.
+const FRESH_CODE: u64 = 0x400;
+
 /// All of them.
 pub const STARTS: [Start; 14] = [
     start(Kind::Real, 0),
@@ -57,8 +60,14 @@ pub const STARTS: [Start; 14] = [
 ];
 
 impl Kind {
-    fn is_narrow(self) -> bool {
+    /// Whether code is addressed with 16 bits.
+    pub fn is_narrow(self) -> bool {
         matches!(self, Self::Real | Self::Protected16 | Self::Virtual8086)
+    }
+
+    /// Whether long mode is active.
+    pub fn is_long(self) -> bool {
+        matches!(self, Self::Compatibility | Self::Long)
     }
 }
 
@@ -69,7 +78,6 @@ impl Start {
         if random.one_in(4) {
             tables::spoil(&mut cpu.ram, random);
         }
-        cpu.forget_decoded_code();
         self.set_control(cpu, random);
         self.set_segments(cpu);
         set_model_specific(cpu);
@@ -80,19 +88,15 @@ impl Start {
         cpu.nmi_blocked = random.one_in(8);
         self.set_registers(cpu, random);
         cpu.flags.set_all(self.flags(random));
+        cpu.forget_decoded_code();
         cpu.refresh();
     }
 
     fn set_control(self, cpu: &mut Cpu, random: &mut Random) {
         let mut control = Control { cr0: Cr0::ET, ..Control::default() };
-        for (bit, rarity) in [
-            (Cr0::WP, 2),
-            (Cr0::AM, 2),
-            (Cr0::NE, 2),
-            (Cr0::TS, 8),
-            (Cr0::EM, 8),
-            (Cr0::MP, 4),
-        ] {
+        for (bit, rarity) in
+            [(Cr0::WP, 2), (Cr0::AM, 2), (Cr0::NE, 2), (Cr0::TS, 8), (Cr0::EM, 8), (Cr0::MP, 4)]
+        {
             control.cr0.set(bit, random.one_in(rarity));
         }
         for (bit, rarity) in [
@@ -102,8 +106,8 @@ impl Start {
             (Cr4::DE, 4),
             (Cr4::TSD, 8),
             (Cr4::PCE, 4),
-            (Cr4::SMEP, 32),
-            (Cr4::SMAP, 32),
+            (Cr4::SMEP, 64),
+            (Cr4::SMAP, 64),
         ] {
             control.cr4.set(bit, random.one_in(rarity));
         }
@@ -187,7 +191,9 @@ impl Start {
         let narrow = self.kind.is_narrow();
         let stack = if narrow { 0x8000 } else { place::STACK };
         cpu.registers.set(RSP, stack + (random.below(0x200) & !7));
-        let offset = random.below(place::CODE_SIZE);
+        let offset = random.below(place::CODE_SIZE - FRESH_CODE);
+        let code = cpu.ram.slice_mut(place::CODE + offset, FRESH_CODE).expect("RAM");
+        code::fill(code, self.kind == Kind::Long, random);
         cpu.registers.set(RIP, if narrow { offset } else { place::CODE + offset });
         if self.kind != Kind::Long {
             for index in 0..16 {
@@ -218,7 +224,7 @@ impl Start {
 
 /// A value that is often a good address, and else often a bad one.
 pub fn register_value(random: &mut Random) -> u64 {
-    match random.below(12) {
+    match random.below(20) {
         0 => random.next(),
         1 => random.next() & 0xffff_ffff,
         2 => 0_u64.wrapping_sub(random.below(0x20)),
@@ -229,6 +235,8 @@ pub fn register_value(random: &mut Random) -> u64 {
         7 => random.below(place::RAM_SIZE),
         8 => place::RAM_SIZE + random.below(place::RAM_SIZE),
         9 => random.below(0x20),
+        10 => place::ALIAS + place::CODE + random.below(place::CODE_SIZE),
+        11 => place::ALIAS + random.below(place::RAM_SIZE),
         _ => place::DATA + random.below(0x1000),
     }
 }

@@ -68,7 +68,7 @@ fn put(ram: &mut Ram, address: u64, words: &[u64]) {
 
 /// Writes all tables for code that starts as `kind`.
 pub fn write(ram: &mut Ram, kind: Kind, random: &mut Random) {
-    let long = matches!(kind, Kind::Compatibility | Kind::Long);
+    let long = kind.is_long();
     let code = if long { selectors::CODE_64 } else { selectors::CODE_32 };
     let mut words = [0; DESCRIPTORS];
     for (selector, base, limit, attributes) in SEGMENTS {
@@ -84,7 +84,7 @@ pub fn write(ram: &mut Ram, kind: Kind, random: &mut Random) {
     put(ram, place::LDT, &words[1..8]);
     write_gates(ram, long, code, random);
     write_task(ram, long);
-    write_handlers(ram, long);
+    write_handlers(ram, kind);
     write_page_tables(ram, random);
 }
 
@@ -139,23 +139,50 @@ fn write_task(ram: &mut Ram, long: bool) {
     }
 }
 
-/// Handlers step over a byte of whatever was interrupted, so that no fault repeats for ever.
-fn write_handlers(ram: &mut Ram, long: bool) {
-    let (plain, with_code): (&[u8], &[u8]) = if long {
-        // inc qword [rsp]; iretq
-        (
-            &[0x48, 0xff, 0x04, 0x24, 0x48, 0xcf],
-            &[0x48, 0x83, 0xc4, 0x08, 0x48, 0xff, 0x04, 0x24, 0x48, 0xcf],
-        )
-    } else {
-        // inc dword [esp]; iretd
-        (&[0xff, 0x04, 0x24, 0xcf], &[0x83, 0xc4, 0x04, 0xff, 0x04, 0x24, 0xcf])
-    };
-    // push bp; mov bp, sp; inc word [bp+2]; pop bp; iret
-    let real = [0x55, 0x89, 0xe5, 0xff, 0x46, 0x02, 0x5d, 0xcf];
+/// Handlers step over a byte of whatever was interrupted, so that no fault repeats for ever, and
+/// go back to where code is. Those of faults with an error code, which come from bad addresses,
+/// put good ones into registers.
+fn write_handlers(ram: &mut Ram, kind: Kind) {
+    let rex: &[u8] = if kind.is_long() { &[0x48] } else { &[] };
+    let size = if kind.is_long() { 8 } else { 4 };
+    let code = if kind.is_narrow() { 0 } else { place::CODE };
+    let immediate = |value: u64| (value as u32).to_le_bytes();
+    let plain = [
+        // inc [rsp]; and [rsp], imm32; or [rsp], imm32; iret
+        rex,
+        &[0xff, 0x04, 0x24],
+        rex,
+        &[0x81, 0x24, 0x24],
+        &immediate(place::CODE_SIZE - 1),
+        rex,
+        &[0x81, 0x0c, 0x24],
+        &immediate(code),
+        rex,
+        &[0xcf],
+    ]
+    .concat();
+    // add rsp, size
+    let mut with_code = [rex, &[0x83, 0xc4, size]].concat();
+    // mov ebx, esi, edi, ebp, ecx
+    for (mov, value) in [
+        (0xbb, place::DATA + 0x200),
+        (0xbe, place::DATA + 0xff8),
+        (0xbf, place::DATA + 0x400),
+        (0xbd, place::STACK - 0x100),
+        (0xb9, 3),
+    ] {
+        with_code.push(mov);
+        with_code.extend(immediate(value));
+    }
+    with_code.extend(&plain);
+    let real = [
+        // push bp; mov bp, sp; inc word [bp+2]
+        0x55, 0x89, 0xe5, 0xff, 0x46, 0x02, // and word [bp+2], 0x7fff; pop bp; iret
+        0x81, 0x66, 0x02, 0xff, 0x7f, 0x5d, 0xcf,
+    ];
     for (address, bytes) in [
-        (place::HANDLER, plain),
-        (place::HANDLER + WITH_CODE, with_code),
+        (place::HANDLER, &plain[..]),
+        (place::HANDLER + WITH_CODE, &with_code),
         (place::REAL_HANDLER, &real),
     ] {
         let length = bytes.len() as u64;
@@ -178,19 +205,23 @@ fn write_page_tables(ram: &mut Ram, random: &mut Random) {
         put(ram, place::TABLE + 8 * page, &[entry]);
         assert!(ram.write(place::TWO_LEVEL_TABLE + 4 * page, entry as u32));
     }
-    for table in [place::TWO_LEVEL, place::PAE, place::DIRECTORY, place::FOUR_LEVEL, place::POINTERS] {
+    for table in
+        [place::TWO_LEVEL, place::PAE, place::DIRECTORY, place::FOUR_LEVEL, place::POINTERS]
+    {
         put(ram, table, &[0; 512]);
     }
-    // Beside the small pages a large one of each format; the upper half repeats the lower.
+    // Beside the small pages a large one of each format; the upper half repeats the lower, and so
+    // do the addresses from `ALIAS`.
     for (slot, entry) in [
         (place::TWO_LEVEL, place::TWO_LEVEL_TABLE | 7),
         (place::TWO_LEVEL + 4, 0x87),
+        (place::TWO_LEVEL + 8, place::TWO_LEVEL_TABLE | 7),
         (place::TWO_LEVEL + 0xc00, place::TWO_LEVEL_TABLE | 7),
     ] {
         assert!(ram.write(slot, entry as u32));
     }
     put(ram, place::PAE, &[place::DIRECTORY | 1, 0, 0, place::DIRECTORY | 1]);
-    put(ram, place::DIRECTORY, &[place::TABLE | 7, 0x87, 0x187]);
+    put(ram, place::DIRECTORY, &[place::TABLE | 7, 0x87, 0x187, 0, place::TABLE | 7]);
     put(ram, place::POINTERS, &[place::DIRECTORY | 7, 0x87]);
     put(ram, place::POINTERS + 0xff0, &[place::DIRECTORY | 7, place::DIRECTORY | 7]);
     put(ram, place::FOUR_LEVEL, &[place::POINTERS | 7]);

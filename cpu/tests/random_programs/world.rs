@@ -1,5 +1,7 @@
 //! A CPU with random code, and its board.
 
+use iced_x86::{Code, Decoder, DecoderOptions};
+use paravane_cpu::state::segments::SegmentName;
 use paravane_cpu::{Cpu, Exit, Intercepts, Sensitive, Vector};
 use paravane_host_referee::random::Random;
 
@@ -23,7 +25,7 @@ impl World {
         let mut random = Random::new(seed);
         let mut cpu = Cpu::new(place::RAM_SIZE);
         let code = cpu.ram.slice_mut(place::CODE, place::CODE_SIZE).expect("RAM");
-        code::fill(code, &mut random);
+        code::fill(code, false, &mut random);
         let period = random.pick(&[0, 30, 300]);
         let board = Board::new(random.next(), period);
         Self { cpu, board, intercepts: Intercepts::NONE, random }
@@ -59,5 +61,16 @@ impl World {
     /// Runs for a number of cycles.
     pub fn run(&mut self, budget: u64) -> Exit {
         self.cpu.run(&mut self.board, &self.intercepts, budget)
+    }
+
+    /// What iced makes of the bytes at RIP.
+    pub fn next_code(&self) -> Code {
+        let bits = self.cpu.code_size().bits();
+        let base = match bits {
+            64 => 0,
+            _ => self.cpu.segments.get(SegmentName::Cs).base,
+        };
+        let bytes = self.cpu.peek(base.wrapping_add(self.cpu.rip()), 15);
+        Decoder::new(bits, &bytes, DecoderOptions::NONE).decode().code()
     }
 }
