@@ -13,7 +13,7 @@ mod random_programs;
 
 use paravane_cpu::state::debug::Debug;
 use paravane_cpu::state::flags::Rflags;
-use paravane_cpu::state::registers::RIP;
+use paravane_cpu::state::registers::{RCX, RIP, RSI};
 use paravane_cpu::timing::{Operation, Timing};
 use paravane_cpu::{Cpu, Exit};
 use random_programs::board::Board;
@@ -155,4 +155,20 @@ fn an_instruction_between_two_slices_walks_no_page_table_that_it_would_not_walk_
         walks.push(world.cpu.tlb_statistics().walks - before);
     }
     assert_eq!(walks[0], walks[1], "walks in one piece, and in slices of one cycle");
+}
+
+#[test]
+fn a_repeated_port_write_is_made_once_even_if_page_walks_use_up_the_slice() {
+    let mut boards = Vec::new();
+    for slice in [u64::MAX, 1] {
+        // rep outsb; jmp to itself
+        let mut world = world_with(Kind::TwoLevel, &[0xf3, 0x6e, 0xeb, 0xfe]);
+        world.cpu.timing = Timing::new([50; Operation::COUNT]);
+        world.cpu.registers.set(RCX, 4);
+        world.cpu.registers.set(RSI, place::DATA);
+        run_in_slices(&mut world, slice);
+        assert_eq!(world.cpu.registers.get(RSI), place::DATA + 4);
+        boards.push(world.board.fingerprint());
+    }
+    assert_eq!(boards[0], boards[1], "what the board saw in one piece, and in slices");
 }

@@ -102,7 +102,7 @@ fn two_byte_opcode(random: &mut Random) -> u8 {
 fn push_template(bytes: &mut Vec<u8>, random: &mut Random) {
     let bit = random.below(32) as u8;
     let register = random.pick(&[0_u8, 3, 4, 2]);
-    let selector = random.below(0x20) as u16 * 8 | random.pick(&[0, 3, 4]);
+    let selector = (random.below(0x20) as u16 * 8) | random.pick(&[0, 3, 4]);
     let value = super::start::register_value(random) as u32;
     match random.below(14) {
         // mov eax, crN; btc eax, bit; mov crN, eax
@@ -153,7 +153,7 @@ fn push_template(bytes: &mut Vec<u8>, random: &mut Random) {
         6 => {
             bytes.extend([0x66, 0xb8]);
             bytes.extend(selector.to_le_bytes());
-            bytes.extend([0x8e, 0xc0 | random.below(8) as u8 * 8]);
+            bytes.extend([0x8e, 0xc0 | (random.below(8) as u8 * 8)]);
         }
         // pushf; btc [rsp], bit; popf
         7 => bytes.extend([0x9c, 0x0f, 0xba, 0x3c, 0x24, bit, 0x9d]),
