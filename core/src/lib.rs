@@ -10,7 +10,7 @@ pub mod hypervisor;
 pub mod inspection;
 pub mod log;
 pub mod machine;
-pub mod report;
 pub mod places;
+pub mod report;
 pub mod workbench;
 pub mod worlds;
