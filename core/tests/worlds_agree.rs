@@ -13,7 +13,7 @@ use paravane_cpu::state::control::{Cr0, Cr4, Efer};
 use paravane_cpu::state::flags::Rflags;
 use paravane_cpu::state::registers::{RIP, RSP};
 use paravane_cpu::state::segments::{Attributes, Segment, SegmentName, Selector, TableRegister};
-use paravane_cpu::{Cpu, PAGE_SIZE};
+use paravane_cpu::{Cpu, PAGE_SIZE, Watch};
 
 const MEMORY: u64 = 2 << 20;
 const POOL: u64 = 1 << 20;
@@ -306,16 +306,6 @@ fn set_up(cpu: &mut Cpu, mode: Mode, user: bool, seed: u64) {
     cpu.refresh();
 }
 
-/// The page tables without accessed and dirty bits.
-fn tables_in(memory: &[u8]) -> Vec<u64> {
-    let entries = memory[TABLES as usize..(TABLES + 0x4000) as usize].chunks(4);
-    entries.map(|e| u64::from(u32::from_le_bytes(e.try_into().unwrap())) & !0x60).collect()
-}
-
-fn tables_of(machine: &Machine) -> Vec<u64> {
-    tables_in(machine.cpu.ram.slice(0, MEMORY).unwrap())
-}
-
 /// Runs one random kernel in both worlds. Returns whether it ended.
 fn agree(seed: u64) -> bool {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
@@ -326,9 +316,12 @@ fn agree(seed: u64) -> bool {
     let mut bare = Machine::new(MEMORY);
     bare.cpu.write_ram(0, &memory);
     set_up(&mut bare.cpu, mode, user, seed);
+    for table in 0..4 {
+        bare.cpu.watch_page(TABLES + table * PAGE_SIZE, Watch::TRACED);
+    }
     let ended = bare.run(BUDGET / 20);
     // A kernel that overwrites its page tables without a flush may meet old translations or not.
-    if ended == Stopped::Budget || tables_of(&bare) != tables_in(&memory) {
+    if ended == Stopped::Budget || !bare.cpu.take_traced_writes().is_empty() {
         return false;
     }
 

@@ -317,6 +317,7 @@ impl Cpu {
 
     /// Works out the access masks again.
     pub(crate) fn access_changed(&mut self) {
+        self.tlb.forget_code();
         let override_smap = self.flags.system().contains(Rflags::AC);
         let (read, write) = match (self.cpl == 3, override_smap) {
             (true, _) => (Denied::USER_READ, Denied::USER_WRITE),

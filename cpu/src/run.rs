@@ -68,9 +68,7 @@ impl Cpu {
         end: u64,
     ) -> Result<(), Option<Exit>> {
         self.attention = false;
-        for frame in self.written_code.drain(..) {
-            blocks.invalidate(frame);
-        }
+        self.forget_written_code(blocks);
         if self.cycles >= bus.next_event() {
             bus.advance(self.cycles);
         }
@@ -132,7 +130,7 @@ impl Cpu {
     fn execute(&mut self, blocks: &mut Blocks) -> Step {
         self.repeating = false;
         while self.cycles < self.deadline && !self.attention {
-            let (linear, physical) = self.locate()?;
+            let (linear, physical) = self.locate(blocks)?;
             let Some(block) = blocks.find(physical, self.code_size) else {
                 self.decode(blocks, linear, physical)?;
                 continue;
@@ -183,7 +181,7 @@ impl Cpu {
 
     /// Executes exactly one instruction.
     fn execute_one(&mut self, blocks: &mut Blocks) -> Step {
-        let (linear, physical) = self.locate()?;
+        let (linear, physical) = self.locate(blocks)?;
         self.note_block(linear, physical);
         let cached = blocks.find(physical, self.code_size).and_then(|block| block.ops.first());
         let op = match cached {
@@ -311,7 +309,7 @@ impl Cpu {
 
     /// Linear and physical address of the instruction at RIP.
     #[inline(always)]
-    fn locate(&mut self) -> Result<(u64, u64), Stop> {
+    fn locate(&mut self, blocks: &mut Blocks) -> Result<(u64, u64), Stop> {
         let rip = self.rip();
         if self.code_size == CodeSize::Bits64 {
             if !paging::is_canonical(rip) {
@@ -321,14 +319,28 @@ impl Cpu {
             return Err(Exception::GENERAL_PROTECTION.into());
         }
         let linear = self.instruction_address();
+        if let Some(physical) = self.tlb.code(linear) {
+            return Ok((linear, physical));
+        }
         let fetch = if self.cpl == 3 { Denied::USER_FETCH } else { Denied::SUPERVISOR_FETCH };
         let entry = self.tlb.entry(linear);
         let physical = if entry.allows(linear, PAGE_MASK | fetch.bits()) {
             entry.physical(linear)
         } else {
-            self.translate_fetch(linear)?
+            let physical = self.translate_fetch(linear)?;
+            // The walk may have set a bit in a page table that is code, too.
+            self.forget_written_code(blocks);
+            physical
         };
+        self.tlb.set_code(linear, physical);
         Ok((linear, physical))
+    }
+
+    /// Drops the blocks of frames that were written.
+    fn forget_written_code(&mut self, blocks: &mut Blocks) {
+        for frame in self.written_code.drain(..) {
+            blocks.invalidate(frame);
+        }
     }
 
     /// Whether `bytes` bytes from RIP are inside the code segment.
