@@ -6,6 +6,7 @@
 
 pub mod frames;
 pub mod host;
+pub mod paravirt;
 
 pub use frames::{FrameNumber, Frames, GuestMap, Owner};
 pub use host::Host;

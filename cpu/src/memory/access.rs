@@ -401,6 +401,33 @@ impl Cpu {
         paging::walk(&self.control, &mut ReadOnly(&self.ram), linear, access, visit).ok()
     }
 
+    /// Translates a linear address for whoever runs the CPU: rights are checked, and accessed and
+    /// dirty bits set, as for this access, but it takes no time and leaves the TLB alone.
+    ///
+    /// # Errors
+    /// The error code of the page fault that the access would raise.
+    pub fn translate_from_outside(&mut self, linear: u64, access: Access) -> Result<u64, u16> {
+        let Self { control, ram, written_code, .. } = self;
+        let mut tables = Tables { ram, written_code, references: 0 };
+        let translation = paging::walk(control, &mut tables, linear, access, &mut |_| {})?;
+        Ok(translation.physical)
+    }
+
+    /// Drops translations for whoever runs the CPU, who accounts for the time: all, or all but
+    /// global ones.
+    pub fn drop_translations(&mut self, global: bool) {
+        if global {
+            self.tlb.flush_all();
+        } else {
+            self.tlb.flush_non_global();
+        }
+    }
+
+    /// Drops the translation of one page, global or not, for whoever runs the CPU.
+    pub fn drop_translation(&mut self, linear: u64) {
+        self.tlb.flush_page(linear);
+    }
+
     /// Reads memory at a linear address for tools. Changes nothing; stops at the first byte that
     /// is not mapped to RAM. Returns the bytes read.
     pub fn peek(&self, linear: u64, length: usize) -> Vec<u8> {
