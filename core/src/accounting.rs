@@ -8,6 +8,7 @@ pub mod causes;
 pub mod costs;
 pub mod ledger;
 pub mod primitives;
+pub mod sensitivity;
 
 pub use causes::Cause;
 pub use costs::Costs;

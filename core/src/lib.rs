@@ -6,3 +6,5 @@ pub mod guest_image;
 pub mod hypervisor;
 pub mod inspection;
 pub mod machine;
+pub mod workbench;
+pub mod worlds;

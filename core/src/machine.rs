@@ -2,7 +2,7 @@
 
 mod listening_bus;
 pub mod report;
-mod start;
+pub(crate) mod start;
 
 pub use listening_bus::PortAccess;
 
@@ -10,6 +10,7 @@ use std::fmt;
 
 use paravane_cpu::{Bus, Cpu, Exception, Exit, Intercepts, Unimplemented};
 
+use crate::accounting::{Costs, Ledger};
 use crate::board::{Board, Request};
 use crate::guest_image::{self, GuestImage, LoadError, LoadOptions, Start};
 use listening_bus::ListeningBus;
@@ -28,6 +29,10 @@ pub struct Machine {
     pub cpu: Cpu,
     /// The devices.
     pub board: Board,
+    /// The prices.
+    pub costs: Costs,
+    /// Cycles in which the guest slept.
+    pub idle: u64,
 }
 
 /// Why [`Machine::run`] returned.
@@ -49,6 +54,16 @@ pub enum Stopped {
     TripleFault([Exception; 3]),
     /// The guest needs something that this CPU does not have.
     Unimplemented(Unimplemented),
+}
+
+impl From<Request> for Stopped {
+    fn from(request: Request) -> Self {
+        match request {
+            Request::Exit(value) => Self::Exit(value),
+            Request::PowerOff => Self::PowerOff,
+            Request::Reset => Self::Reset,
+        }
+    }
 }
 
 impl Stopped {
@@ -86,8 +101,21 @@ impl Machine {
     /// A machine after reset, with zeroed RAM of `memory` bytes, which must lie between
     /// [`MIN_MEMORY`] and [`MAX_MEMORY`]; the nearest size is taken.
     pub fn new(memory: u64) -> Self {
+        Self::with_costs(memory, Costs::free())
+    }
+
+    /// The same, where the processor's operations have a price.
+    pub fn with_costs(memory: u64, costs: Costs) -> Self {
         let memory = memory.clamp(MIN_MEMORY, MAX_MEMORY);
-        Self { cpu: Cpu::new(memory), board: Board::new(memory) }
+        let mut cpu = Cpu::new(memory);
+        cpu.timing = costs.timing().clone();
+        Self { cpu, board: Board::new(memory), costs, idle: 0 }
+    }
+
+    /// The books: with no hypervisor, all that the guest itself used.
+    pub fn ledger(&self) -> Ledger {
+        let [guest_kernel, guest_user] = self.cpu.counts();
+        Ledger::without_hypervisor(guest_kernel, guest_user, self.idle)
     }
 
     /// Loads an image and sets the CPU up as its start method says.
@@ -129,12 +157,11 @@ impl Machine {
                         return stopped;
                     }
                 }
-                Exit::Bus => match self.board.take_request() {
-                    Some(Request::Exit(value)) => return Stopped::Exit(value),
-                    Some(Request::PowerOff) => return Stopped::PowerOff,
-                    Some(Request::Reset) => return Stopped::Reset,
-                    None => {}
-                },
+                Exit::Bus => {
+                    if let Some(request) = self.board.take_request() {
+                        return request.into();
+                    }
+                }
                 Exit::TripleFault(exceptions) => return Stopped::TripleFault(exceptions),
                 Exit::Unimplemented(what) => return Stopped::Unimplemented(what),
                 Exit::Exception(_)
@@ -157,7 +184,9 @@ impl Machine {
         if event == u64::MAX {
             return Some(Stopped::Idle);
         }
-        self.cpu.cycles = self.cpu.cycles.max(event.min(end));
+        let slept = event.min(end).saturating_sub(self.cpu.cycles);
+        self.cpu.cycles += slept;
+        self.idle += slept;
         None
     }
 }

@@ -1,5 +1,7 @@
 //! Every sample guest on bare metal: what it prints is what QEMU printed, however it is run.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and speak")]
+
 mod samples;
 
 use paravane_core::machine::Stopped;
@@ -14,11 +16,13 @@ fn every_sample_guest_prints_what_qemu_recorded() {
     let mut count = 0;
     for guest in bare_guests() {
         let manifest = samples::manifest(guest);
-        let (console, stopped) = samples::run(&mut samples::load(guest), &manifest.input, u64::MAX);
+        let mut machine = samples::load(guest);
+        let (console, stopped) = samples::run(&mut machine, &manifest.input, u64::MAX);
         assert_eq!(stopped, Stopped::Exit(manifest.exit_code), "{}\n{console}", guest.name);
         let expected: Vec<_> = comparable_lines(guest.expected).collect();
         let printed: Vec<_> = comparable_lines(&console).collect();
         assert_eq!(printed, expected, "{}", guest.name);
+        assert_eq!(machine.ledger().cycles(&machine.costs), machine.cpu.cycles, "{}", guest.name);
         count += 1;
     }
     assert!(count >= 6, "only {count} sample guests run on bare metal");

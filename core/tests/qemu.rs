@@ -3,6 +3,8 @@
 //! Needs `qemu-system-x86_64`. Without it the test says that it was skipped; with
 //! `PARAVANE_REFEREES=required`, as in CI, it fails instead.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and speak")]
+
 mod samples;
 
 use std::io::Write;

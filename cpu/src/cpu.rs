@@ -5,6 +5,7 @@ use crate::exception::Exception;
 use crate::exit::{DeviceDialogue, Stop};
 use crate::features::Features;
 use crate::intercepts::{Intercepts, Sensitive};
+use crate::memory::frame_map::FrameMap;
 use crate::memory::ram::{PAGE_SHIFT, Ram, Watch};
 use crate::memory::tlb::{Denied, Tlb, TlbStatistics};
 use crate::state::control::{Control, Cr0, Efer};
@@ -72,6 +73,12 @@ pub struct Cpu {
     pub fault_address: u64,
     /// Machine memory.
     pub ram: Ram,
+    /// Where physical frames lie in it: identity, but for the virtual CPU of a hypervisor.
+    pub frames: FrameMap,
+    /// The linear address that INVLPG last named, until somebody takes it.
+    pub invalidated_page: Option<u64>,
+    /// The last sensitive instruction that got past its privilege check, until somebody takes it.
+    pub sensitive: Option<Sensitive>,
     /// What CPUID shows.
     pub features: Features,
     /// What operations cost.
@@ -98,6 +105,8 @@ pub struct Cpu {
     pub(crate) pending_debug: Dr6,
     /// Frames of decoded code that were written: their blocks are dropped before the next one.
     pub(crate) written_code: Vec<u64>,
+    /// Machine addresses in traced pages that were written.
+    pub(crate) traced_writes: Vec<u64>,
     /// Something happened that the run loop must look at before the next instruction.
     pub(crate) attention: bool,
     /// The cycle at which the run loop wants control back.
@@ -134,6 +143,9 @@ impl Cpu {
             debug_conditions: Dr6::empty(),
             fault_address: 0,
             ram: Ram::new(ram_size),
+            frames: FrameMap::IDENTITY,
+            invalidated_page: None,
+            sensitive: None,
             features: Features::default(),
             timing: Timing::default(),
             cycles: 0,
@@ -148,6 +160,7 @@ impl Cpu {
             device: DeviceDialogue::default(),
             pending_debug: Dr6::empty(),
             written_code: Vec::new(),
+            traced_writes: Vec::new(),
             attention: false,
             deadline: 0,
             next_rip: 0,
@@ -322,7 +335,8 @@ impl Cpu {
 
     /// Stops here if the instruction is intercepted.
     #[inline]
-    pub(crate) fn intercept(&self, instruction: Sensitive) -> Result<(), Stop> {
+    pub(crate) fn intercept(&mut self, instruction: Sensitive) -> Result<(), Stop> {
+        self.sensitive = Some(instruction);
         if self.intercepts.instruction(instruction) {
             return Err(Stop::Intercepted(instruction));
         }

@@ -173,6 +173,13 @@ impl Intercepts {
         self
     }
 
+    /// The same, but this instruction does not leave.
+    #[must_use]
+    pub const fn without_instruction(mut self, instruction: Sensitive) -> Self {
+        self.instructions &= !(1 << instruction as u64);
+        self
+    }
+
     /// Whether this exception leaves.
     pub const fn exception(&self, vector: Vector) -> bool {
         self.exceptions >> vector as u32 & 1 != 0

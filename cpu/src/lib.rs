@@ -10,6 +10,7 @@
 mod bus;
 mod cpu;
 mod decode;
+mod emulate;
 mod exception;
 mod execute;
 mod exit;
@@ -23,10 +24,12 @@ mod word;
 
 pub use bus::{AccessWidth, Bus};
 pub use cpu::{Activity, Cpu, InterruptShadow};
+pub use emulate::Stepped;
 pub use exception::{Exception, Vector, page_fault_code, selector_code};
 pub use exit::{Exit, SoftwareInterrupt, Unimplemented};
 pub use features::Features;
 pub use intercepts::{Intercepts, Sensitive};
+pub use memory::frame_map::FrameMap;
 pub use memory::paging::{self, PHYSICAL_ADDRESS_BITS};
 pub use memory::ram::{PAGE_SHIFT, PAGE_SIZE, Ram, Watch};
 pub use memory::tlb::{Rights, TlbStatistics};

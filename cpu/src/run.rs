@@ -82,6 +82,19 @@ impl Cpu {
         if self.cycles >= end {
             return Err(Some(Exit::Budget));
         }
+        self.due(bus)?;
+        if self.activity == Activity::Halted {
+            self.shadow = InterruptShadow::None;
+            if self.accepts_interrupts() && bus.interrupt_requested() {
+                return Err(None);
+            }
+            return Err(Some(Exit::Halted));
+        }
+        Ok(())
+    }
+
+    /// Debug traps, NMIs and interrupts, in the order of priority, each delivered or an exit.
+    pub(crate) fn due(&mut self, bus: &mut dyn Bus) -> Result<(), Option<Exit>> {
         if !self.pending_debug.is_empty() && self.shadow != InterruptShadow::MovSs {
             self.activity = Activity::Running;
             return Err(self.raise(bus, Exception::new(Vector::Debug)));
@@ -103,13 +116,6 @@ impl Cpu {
                 let vector = bus.acknowledge_interrupt(self.cycles);
                 return Err(self.interrupt(bus, vector));
             }
-        }
-        if self.activity == Activity::Halted {
-            self.shadow = InterruptShadow::None;
-            if self.interrupts_enabled() && bus.interrupt_requested() {
-                return Err(None);
-            }
-            return Err(Some(Exit::Halted));
         }
         Ok(())
     }
@@ -175,7 +181,7 @@ impl Cpu {
     }
 
     /// One instruction with all that surrounds it: breakpoints, shadows, single-step, RF.
-    fn step(&mut self, bus: &mut dyn Bus, blocks: &mut Blocks) -> Step {
+    pub(crate) fn step(&mut self, bus: &mut dyn Bus, blocks: &mut Blocks) -> Step {
         let shadow = mem::take(&mut self.shadow);
         let system = self.flags.system();
         let (single_step, resume) = (system.contains(Rflags::TF), system.contains(Rflags::RF));
@@ -346,7 +352,12 @@ impl Cpu {
     }
 
     /// Turns a stop into a delivery or an exit.
-    fn resolve(&mut self, stop: Stop, bus: &mut dyn Bus, blocks: &mut Blocks) -> Option<Exit> {
+    pub(crate) fn resolve(
+        &mut self,
+        stop: Stop,
+        bus: &mut dyn Bus,
+        blocks: &mut Blocks,
+    ) -> Option<Exit> {
         match stop {
             Stop::Exception(exception) => self.raise(bus, exception),
             Stop::SoftwareInterrupt(interrupt) => self.software_interrupt(bus, interrupt),
@@ -410,7 +421,7 @@ impl Cpu {
     }
 
     /// Raises an exception at RIP.
-    fn raise(&mut self, bus: &mut dyn Bus, exception: Exception) -> Option<Exit> {
+    pub(crate) fn raise(&mut self, bus: &mut dyn Bus, exception: Exception) -> Option<Exit> {
         if exception.vector == Vector::Debug {
             self.debug_conditions = mem::take(&mut self.pending_debug);
         }

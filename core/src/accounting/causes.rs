@@ -20,6 +20,8 @@ pub enum Cause {
     PageTableWrite,
     /// A write to another write-protected page of the guest, such as its descriptor table.
     TracedWrite,
+    /// An access to a guest-physical address without RAM behind it.
+    DeviceMemory,
     /// A device asked for attention.
     ExternalInterrupt,
     /// An instruction that had to be emulated because the guest is in a mode that can't run
@@ -50,6 +52,7 @@ impl Cause {
             Self::HiddenPageFault => "hidden page fault".into(),
             Self::PageTableWrite => "page-table write".into(),
             Self::TracedWrite => "traced write".into(),
+            Self::DeviceMemory => "device memory".into(),
             Self::ExternalInterrupt => "external interrupt".into(),
             Self::UnsupportedMode => "unsupported mode".into(),
             Self::Hypercall { personality, number, name: "unknown" } => {

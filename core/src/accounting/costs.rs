@@ -2,9 +2,12 @@
 //!
 //! A preset is a TOML file under `costs/`, data that the user can edit: see there for the format.
 
+use std::collections::BTreeMap;
+
 use paravane_cpu::timing::{Operation, Timing};
 use serde::Deserialize;
 use thiserror::Error;
+use toml::Spanned;
 
 use super::primitives::Primitive;
 
@@ -19,6 +22,9 @@ pub struct Value {
     /// How far to trust it.
     pub confidence: Confidence,
 }
+
+/// The highest price. With it, time can't overflow in any run that ends within a human life.
+pub const MAXIMUM_CYCLES: u64 = 1_000_000;
 
 /// How far a value can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -49,12 +55,24 @@ pub struct Costs {
 /// Why a preset can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CostsError {
-    /// Not TOML, or not of the preset's shape.
+    /// Not TOML.
     #[error("cost preset {name}: {message}")]
     Malformed {
         /// The preset's name.
         name: String,
         /// What the parser says, with the line.
+        message: String,
+    },
+    /// A key's section is not of the preset's shape.
+    #[error("cost preset {name}: `{key}` in line {line}: {message}")]
+    MalformedValue {
+        /// The preset's name.
+        name: String,
+        /// The key.
+        key: String,
+        /// Where the section begins.
+        line: usize,
+        /// What is wrong with it.
         message: String,
     },
     /// A key that no primitive or operation has.
@@ -67,6 +85,12 @@ pub enum CostsError {
         /// The keys that there are.
         known: String,
     },
+    /// The title is missing.
+    #[error("cost preset {name}: `{TITLE}` is missing: say in one line what the preset stands for")]
+    NoTitle {
+        /// The preset's name.
+        name: String,
+    },
     /// A price is missing.
     #[error(
         "cost preset {name}: `{key}` has no price: add [{key}] with cycles, source and confidence"
@@ -76,6 +100,16 @@ pub enum CostsError {
         name: String,
         /// The key.
         key: &'static str,
+    },
+    /// A price is higher than [`MAXIMUM_CYCLES`].
+    #[error("cost preset {name}: `{key}` costs {cycles} cycles: at most {MAXIMUM_CYCLES} can be")]
+    TooHigh {
+        /// The preset's name.
+        name: String,
+        /// The key.
+        key: String,
+        /// The price.
+        cycles: u64,
     },
     /// No preset has this name.
     #[error("there is no cost preset `{name}`: choose one of {known}, or give a TOML file")]
@@ -87,36 +121,79 @@ pub enum CostsError {
     },
 }
 
-#[derive(Deserialize)]
-struct File {
-    title: String,
-    #[serde(flatten)]
-    values: std::collections::BTreeMap<String, Value>,
-}
-
 /// The built-in presets: name and text.
 pub const PRESETS: &[(&str, &str)] = &[
     ("teaching", include_str!("../../../costs/teaching.toml")),
     ("p4-2005", include_str!("../../../costs/p4-2005.toml")),
+    ("p4-vtx-2005", include_str!("../../../costs/p4-vtx-2005.toml")),
     ("nehalem-2009", include_str!("../../../costs/nehalem-2009.toml")),
     ("modern-2020", include_str!("../../../costs/modern-2020.toml")),
 ];
 
+/// The only key that is no section.
+const TITLE: &str = "title";
+
 /// The preset that is used if nobody names one.
 pub const DEFAULT_PRESET: &str = "teaching";
+
+/// An exit takes at least this many cycles, so that a guest that does nothing but exit can't hold
+/// time still.
+const LEAST_EXIT: u64 = 1;
 
 /// All keys that a preset must have.
 fn keys() -> impl Iterator<Item = &'static str> {
     Primitive::ALL.iter().map(|p| p.key()).chain(Operation::ALL.iter().map(|o| o.key()))
 }
 
+/// Reads the title and the values, whatever their keys.
+fn read(name: &str, text: &str) -> Result<(String, BTreeMap<String, Value>), CostsError> {
+    let sections: BTreeMap<String, Spanned<toml::Value>> =
+        toml::from_str(text).map_err(|error| CostsError::Malformed {
+            name: name.into(),
+            message: error.to_string().trim_end().into(),
+        })?;
+    let (mut title, mut values) = (None, BTreeMap::new());
+    for (key, section) in sections {
+        let before = text.get(..section.span().start).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let malformed = |error: toml::de::Error| CostsError::MalformedValue {
+            name: name.into(),
+            key: key.clone(),
+            line,
+            message: error.to_string().trim_end().replace('\n', " "),
+        };
+        let section = section.into_inner();
+        if key == TITLE {
+            title = Some(section.try_into().map_err(malformed)?);
+        } else {
+            values.insert(key.clone(), section.try_into().map_err(malformed)?);
+        }
+    }
+    let title = title.ok_or_else(|| CostsError::NoTitle { name: name.into() })?;
+    Ok((title, values))
+}
+
+impl Confidence {
+    /// Its name in presets and tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Derived => "derived",
+            Self::Estimated => "estimated",
+            Self::Chosen => "chosen",
+        }
+    }
+}
+
 impl Costs {
     /// Everything but plain instructions is free: how a machine runs that nobody charges.
     pub fn free() -> Self {
+        let mut primitives = [0; Primitive::COUNT];
+        primitives[Primitive::Exit as usize] = LEAST_EXIT;
         Self {
             name: "free".into(),
             title: "Every instruction takes one cycle, and nothing else costs anything".into(),
-            primitives: [0; Primitive::COUNT],
+            primitives,
             timing: Timing::default(),
             values: Vec::new(),
         }
@@ -141,18 +218,22 @@ impl Costs {
     /// # Errors
     /// It is no TOML, a key is unknown, or a price is missing.
     pub fn parse(name: &str, text: &str) -> Result<Self, CostsError> {
-        let file: File = toml::from_str(text).map_err(|error| CostsError::Malformed {
-            name: name.into(),
-            message: error.to_string().trim_end().into(),
-        })?;
-        if let Some(key) = file.values.keys().find(|key| !keys().any(|known| known == *key)) {
+        let (title, values) = read(name, text)?;
+        if let Some(key) = values.keys().find(|key| !keys().any(|known| known == *key)) {
             return Err(CostsError::UnknownKey {
                 name: name.into(),
                 key: key.clone(),
                 known: keys().collect::<Vec<_>>().join(", "),
             });
         }
-        let price = |key: &'static str| match file.values.get(key) {
+        if let Some((key, value)) = values.iter().find(|(_, v)| v.cycles > MAXIMUM_CYCLES) {
+            return Err(CostsError::TooHigh {
+                name: name.into(),
+                key: key.clone(),
+                cycles: value.cycles,
+            });
+        }
+        let price = |key: &'static str| match values.get(key) {
             Some(value) => Ok(value.cycles),
             None => Err(CostsError::Missing { name: name.into(), key }),
         };
@@ -160,16 +241,18 @@ impl Costs {
         for primitive in Primitive::ALL {
             primitives[*primitive as usize] = price(primitive.key())?;
         }
+        let exit = &mut primitives[Primitive::Exit as usize];
+        *exit = (*exit).max(LEAST_EXIT);
         let mut operations = [0; Operation::COUNT];
         for operation in Operation::ALL {
             operations[*operation as usize] = price(operation.key())?;
         }
         Ok(Self {
             name: name.into(),
-            title: file.title,
+            title,
             primitives,
             timing: Timing::new(operations),
-            values: file.values.into_iter().collect(),
+            values: values.into_iter().collect(),
         })
     }
 
@@ -186,5 +269,10 @@ impl Costs {
     /// All values by key, with their sources.
     pub fn values(&self) -> &[(String, Value)] {
         &self.values
+    }
+
+    /// The value of a key, with its source.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.values.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 }

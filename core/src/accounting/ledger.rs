@@ -79,6 +79,21 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// The books of a guest that no hypervisor serves.
+    pub fn without_hypervisor(guest_kernel: Counts, guest_user: Counts, idle: u64) -> Self {
+        Self { rows: BTreeMap::new(), guest_kernel, guest_user, idle }
+    }
+
+    /// What the guest used, to be put back after work that is not to count.
+    pub(crate) fn guest_counts(&self) -> [Counts; 2] {
+        [self.guest_kernel, self.guest_user]
+    }
+
+    /// Puts back what [`Ledger::guest_counts`] gave.
+    pub(crate) fn set_guest_counts(&mut self, [kernel, user]: [Counts; 2]) {
+        (self.guest_kernel, self.guest_user) = (kernel, user);
+    }
+
     /// Notes an exit, at a guest address.
     pub fn exit(&mut self, cause: Cause, address: u64) {
         let row = self.rows.entry(cause).or_default();

@@ -36,7 +36,7 @@ const OFFSET: u64 = 4099;
 impl Frames {
     /// `count` free frames. Frame 0 is never handed out.
     pub fn new(count: u64) -> Self {
-        let step = STEPS.into_iter().find(|step| count % step != 0).unwrap_or(1);
+        let step = STEPS.into_iter().find(|step| !count.is_multiple_of(*step)).unwrap_or(1);
         let order = (0..count).map(|k| (k.wrapping_mul(step).wrapping_add(OFFSET)) % count.max(1));
         let mut free: Vec<_> = order.filter(|frame| *frame != 0).collect();
         free.reverse();
@@ -82,12 +82,21 @@ impl Frames {
 #[derive(Clone, Debug, Default)]
 pub struct GuestMap {
     machine: Vec<FrameNumber>,
+    /// The other way round; `u64::MAX` where the frame is not the guest's.
+    guest: Vec<u64>,
 }
 
 impl GuestMap {
     /// Gives the guest `count` frames, or as many as there are.
     pub fn allocate(frames: &mut Frames, count: u64) -> Self {
-        Self { machine: (0..count).map_while(|_| frames.allocate(Owner::Guest)).collect() }
+        let machine: Vec<_> = (0..count).map_while(|_| frames.allocate(Owner::Guest)).collect();
+        let mut guest = vec![u64::MAX; frames.count() as usize];
+        for (number, frame) in (0..).zip(&machine) {
+            if let Some(slot) = guest.get_mut(*frame as usize) {
+                *slot = number;
+            }
+        }
+        Self { machine, guest }
     }
 
     /// Number of guest-physical frames.
@@ -104,6 +113,13 @@ impl GuestMap {
     pub fn machine_address(&self, guest_physical: u64) -> Option<u64> {
         let frame = self.machine_frame(guest_physical >> PAGE_SHIFT)?;
         Some(frame << PAGE_SHIFT | guest_physical & ((1 << PAGE_SHIFT) - 1))
+    }
+
+    /// The guest-physical address of a machine address, if the guest owns it.
+    pub fn guest_address(&self, machine: u64) -> Option<u64> {
+        let frame = *self.guest.get(usize::try_from(machine >> PAGE_SHIFT).ok()?)?;
+        let offset = machine & ((1 << PAGE_SHIFT) - 1);
+        (frame != u64::MAX).then_some(frame << PAGE_SHIFT | offset)
     }
 
     /// The machine frames in the order of the guest-physical ones.

@@ -1,6 +1,10 @@
 //! The sample guests for tests: manifests, and runs on our machine.
 
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "shared by several tests")]
+
+use paravane_core::board::Board;
 use paravane_core::guest_image::{GuestImage, LoadOptions};
+use paravane_core::hypervisor::VirtualMachine;
 use paravane_core::machine::{Machine, Stopped};
 use paravane_sample_guests::SampleGuest;
 use serde::Deserialize;
@@ -39,21 +43,59 @@ pub fn load(guest: &SampleGuest) -> Machine {
     machine
 }
 
+/// A machine of any world, for [`run`].
+pub trait Runs {
+    /// Runs for at most `budget` cycles.
+    fn run(&mut self, budget: u64) -> Stopped;
+    /// Guest time.
+    fn cycles(&self) -> u64;
+    /// The devices.
+    fn board(&mut self) -> &mut Board;
+}
+
+impl Runs for Machine {
+    fn run(&mut self, budget: u64) -> Stopped {
+        Self::run(self, budget)
+    }
+
+    fn cycles(&self) -> u64 {
+        self.cpu.cycles
+    }
+
+    fn board(&mut self) -> &mut Board {
+        &mut self.board
+    }
+}
+
+impl Runs for VirtualMachine {
+    fn run(&mut self, budget: u64) -> Stopped {
+        Self::run(self, budget)
+    }
+
+    fn cycles(&self) -> u64 {
+        self.host.cpu.cycles
+    }
+
+    fn board(&mut self) -> &mut Board {
+        &mut self.host.board
+    }
+}
+
 /// Types `input` and runs the machine to its end in slices of `slice` cycles. Returns the console
 /// text and why it ended.
 ///
 /// Input is offered every million cycles, whatever the slices, so that it arrives at the same
 /// cycles.
-pub fn run(machine: &mut Machine, input: &str, slice: u64) -> (String, Stopped) {
+pub fn run(machine: &mut impl Runs, input: &str, slice: u64) -> (String, Stopped) {
     const ROUND: u64 = 1_000_000;
     let mut console = Vec::new();
     let mut typed = 0;
     for round in 1..LIMIT / ROUND {
-        typed += machine.board.console_input(&input.as_bytes()[typed..]);
-        while machine.cpu.cycles < round * ROUND {
-            let left = round * ROUND - machine.cpu.cycles;
+        typed += machine.board().console_input(&input.as_bytes()[typed..]);
+        while machine.cycles() < round * ROUND {
+            let left = round * ROUND - machine.cycles();
             let stopped = machine.run(slice.min(left));
-            console.extend(machine.board.take_console_output());
+            console.extend(machine.board().take_console_output());
             let ended = match stopped {
                 Stopped::Idle => typed == input.len(),
                 other => other.is_final(),

@@ -58,7 +58,7 @@ impl Blocks {
     #[inline(always)]
     pub(crate) fn find(&self, physical: u64, size: CodeSize) -> Option<&Block> {
         let key = key(physical, size);
-        self.slots[slot(key)].as_ref().filter(|block| block.key == key)
+        self.slots.get(slot(key))?.as_ref().filter(|block| block.key == key)
     }
 
     /// Decodes the block that starts at a physical address in RAM and keeps it. `None` if its

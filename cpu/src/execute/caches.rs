@@ -18,6 +18,7 @@ pub(crate) fn invlpg(cpu: &mut Cpu, op: &Op) -> Step {
     let linear = operand_address(cpu, op);
     if is_canonical(linear) {
         cpu.tlb.flush_page(linear);
+        cpu.invalidated_page = Some(linear);
         cpu.charge(Operation::PageInvalidation);
         cpu.attention = true;
     }

@@ -187,8 +187,8 @@ fn write_cr8(cpu: &mut Cpu, value: u64) -> Step {
 /// #GP(0) for reserved bits (vol. 3, "PDPTE Registers").
 fn load_pointers(cpu: &Cpu, control: &mut Control) -> Step {
     if Format::of(control) == Format::Pae {
-        control.pdptes =
-            paging::load_pdptes(&cpu.ram, control.cr3).ok_or(Exception::GENERAL_PROTECTION)?;
+        control.pdptes = paging::load_pdptes(&cpu.ram, &cpu.frames, control.cr3)
+            .ok_or(Exception::GENERAL_PROTECTION)?;
     }
     Ok(())
 }

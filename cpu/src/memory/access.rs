@@ -4,6 +4,7 @@
 //! a page crossing, a watched page, device memory, an alignment check or a data breakpoint, goes
 //! through the slow path, which knows all of them.
 
+use super::frame_map::{FrameMap, OUTSIDE};
 use super::paging::{self, Access, AccessKind, EntryMemory, Translation};
 use super::ram::{PAGE_SHIFT, PAGE_SIZE, Ram, Watch};
 use super::tlb::{Denied, Rights};
@@ -30,6 +31,7 @@ struct Place {
 /// Page tables in RAM. Outside RAM an entry reads as all ones, as from an open bus.
 struct Tables<'a> {
     ram: &'a mut Ram,
+    frames: &'a FrameMap,
     written_code: &'a mut Vec<u64>,
     references: u64,
 }
@@ -37,6 +39,7 @@ struct Tables<'a> {
 impl EntryMemory for Tables<'_> {
     fn read(&mut self, address: u64, bytes: u64) -> u64 {
         self.references += 1;
+        let address = self.frames.machine_address(address);
         if bytes == 4 {
             self.ram.read::<u32>(address).unwrap_or(u32::MAX).into()
         } else {
@@ -45,6 +48,7 @@ impl EntryMemory for Tables<'_> {
     }
 
     fn write(&mut self, address: u64, bytes: u64, value: u64) {
+        let address = self.frames.machine_address(address);
         if bytes == 4 {
             self.ram.write(address, value as u32);
         } else {
@@ -245,18 +249,9 @@ impl Cpu {
     }
 
     fn walk_and_fill(&mut self, linear: u64, access: Access) -> Result<u64, Stop> {
-        let Self { control, ram, written_code, .. } = self;
-        let mut tables = Tables { ram, written_code, references: 0 };
-        let result = paging::walk(control, &mut tables, linear, access, &mut |_| {});
-        if tables.references > 0 {
-            self.tlb.statistics.walks += 1;
-            self.tlb.statistics.walk_references += tables.references;
-            let references = tables.references;
-            self.charge_times(Operation::PageWalkReference, references);
-        }
-        self.attention |= !self.written_code.is_empty();
-        match result {
-            Ok(translation) => {
+        match self.walk(linear, access, &mut |_| {}) {
+            Ok(mut translation) => {
+                translation.physical = self.frames.machine_address(translation.physical);
                 self.fill(linear, translation);
                 Ok(translation.physical)
             }
@@ -266,6 +261,31 @@ impl Cpu {
                 Err(Exception::with_code(Vector::PageFault, error_code).into())
             }
         }
+    }
+
+    /// Walks the page tables for an access, as the processor does on a TLB miss: accessed and
+    /// dirty bits are set, `visit` sees each entry read. Addresses are what the tables say, not
+    /// yet passed through [`Cpu::frames`].
+    ///
+    /// # Errors
+    /// The error code of the page fault.
+    pub fn walk(
+        &mut self,
+        linear: u64,
+        access: Access,
+        visit: &mut dyn FnMut(paging::WalkedEntry),
+    ) -> Result<Translation, u16> {
+        let Self { control, ram, frames, written_code, .. } = self;
+        let mut tables = Tables { ram, frames, written_code, references: 0 };
+        let result = paging::walk(control, &mut tables, linear, access, visit);
+        let references = tables.references;
+        if references > 0 {
+            self.tlb.statistics.walks += 1;
+            self.tlb.statistics.walk_references += references;
+            self.charge_times(Operation::PageWalkReference, references);
+        }
+        self.attention |= !self.written_code.is_empty();
+        result
     }
 
     fn fill(&mut self, linear: u64, translation: Translation) {
@@ -323,6 +343,7 @@ impl Cpu {
         if let Some(value) = self.ram.read(address) {
             return Ok(value);
         }
+        let address = address & !OUTSIDE;
         let width = AccessWidth::of(W::BYTES).unwrap_or(AccessWidth::Byte);
         self.device.access(DeviceAccess::ReadMemory { address, width }).map(W::truncate)
     }
@@ -333,6 +354,7 @@ impl Cpu {
             self.note_write(address);
             return Ok(());
         }
+        let address = address & !OUTSIDE;
         let width = AccessWidth::of(W::BYTES).unwrap_or(AccessWidth::Byte);
         let value = value.zero_extend();
         self.device.access(DeviceAccess::WriteMemory { address, width, value }).map(drop)
@@ -340,6 +362,9 @@ impl Cpu {
 
     /// Does what a write to RAM calls for if its page is watched.
     pub(crate) fn note_write(&mut self, physical: u64) {
+        if self.ram.watch(physical).contains(Watch::TRACED) {
+            self.traced_writes.push(physical);
+        }
         note_write(&mut self.ram, &mut self.written_code, physical);
         self.attention |= !self.written_code.is_empty();
     }
@@ -381,24 +406,25 @@ impl Cpu {
         linear: u64,
         visit: &mut dyn FnMut(paging::WalkedEntry),
     ) -> Option<Translation> {
-        struct ReadOnly<'a>(&'a Ram);
-        impl EntryMemory for ReadOnly<'_> {
-            fn read(&mut self, address: u64, bytes: u64) -> u64 {
-                let value = if bytes == 4 {
-                    self.0.read::<u32>(address).map(u64::from)
-                } else {
-                    self.0.read::<u64>(address)
-                };
-                value.unwrap_or(u64::MAX)
-            }
-            fn write(&mut self, _: u64, _: u64, _: u64) {}
-        }
+        self.look_up_in(&self.ram, linear, visit)
+    }
+
+    /// The same, with the tables in a RAM that this CPU has lent or borrows.
+    pub fn look_up_in(
+        &self,
+        ram: &Ram,
+        linear: u64,
+        visit: &mut dyn FnMut(paging::WalkedEntry),
+    ) -> Option<Translation> {
         if !paging::is_canonical(linear) {
             return None;
         }
-        let access = Access::system(AccessKind::Read);
-        let access = Access { smap_override: true, ..access };
-        paging::walk(&self.control, &mut ReadOnly(&self.ram), linear, access, visit).ok()
+        let access = Access { smap_override: true, ..Access::system(AccessKind::Read) };
+        let mut tables = ReadOnlyTables { ram, frames: &self.frames };
+        let mut translation =
+            paging::walk(&self.control, &mut tables, linear, access, visit).ok()?;
+        translation.physical = self.frames.machine_address(translation.physical);
+        Some(translation)
     }
 
     /// Translates a linear address for whoever runs the CPU: rights are checked, and accessed and
@@ -407,41 +433,56 @@ impl Cpu {
     /// # Errors
     /// The error code of the page fault that the access would raise.
     pub fn translate_from_outside(&mut self, linear: u64, access: Access) -> Result<u64, u16> {
-        let Self { control, ram, written_code, .. } = self;
-        let mut tables = Tables { ram, written_code, references: 0 };
+        let Self { control, ram, frames, written_code, .. } = self;
+        let mut tables = Tables { ram, frames, written_code, references: 0 };
         let translation = paging::walk(control, &mut tables, linear, access, &mut |_| {})?;
         Ok(translation.physical)
     }
 
-    /// Drops translations for whoever runs the CPU, who accounts for the time: all, or all but
-    /// global ones.
-    pub fn drop_translations(&mut self, global: bool) {
-        if global {
-            self.tlb.flush_all();
-        } else {
-            self.tlb.flush_non_global();
-        }
-    }
-
-    /// Drops the translation of one page, global or not, for whoever runs the CPU.
-    pub fn drop_translation(&mut self, linear: u64) {
-        self.tlb.flush_page(linear);
+    /// Drops all translations but global ones, for whoever runs the CPU.
+    pub fn drop_non_global_translations(&mut self) {
+        self.tlb.flush_non_global();
     }
 
     /// Reads memory at a linear address for tools. Changes nothing; stops at the first byte that
     /// is not mapped to RAM. Returns the bytes read.
     pub fn peek(&self, linear: u64, length: usize) -> Vec<u8> {
+        self.peek_in(&self.ram, linear, length)
+    }
+
+    /// The same, in a RAM that this CPU has lent or borrows.
+    pub fn peek_in(&self, ram: &Ram, linear: u64, length: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         while bytes.len() < length {
             let address = linear.wrapping_add(bytes.len() as u64);
-            let Some(translation) = self.look_up(address, &mut |_| {}) else { break };
+            let Some(translation) = self.look_up_in(ram, address, &mut |_| {}) else { break };
             let in_page = PAGE_SIZE - (address & (PAGE_SIZE - 1));
             let wanted = in_page.min((length - bytes.len()) as u64);
-            let Some(part) = self.ram.slice(translation.physical, wanted) else { break };
+            let Some(part) = ram.slice(translation.physical, wanted) else { break };
             bytes.extend_from_slice(part);
         }
         bytes
     }
+}
+
+/// Page tables that nobody changes: accessed and dirty bits stay as they are.
+struct ReadOnlyTables<'a> {
+    ram: &'a Ram,
+    frames: &'a FrameMap,
+}
+
+impl EntryMemory for ReadOnlyTables<'_> {
+    fn read(&mut self, address: u64, bytes: u64) -> u64 {
+        let address = self.frames.machine_address(address);
+        let value = if bytes == 4 {
+            self.ram.read::<u32>(address).map(u64::from)
+        } else {
+            self.ram.read::<u64>(address)
+        };
+        value.unwrap_or(u64::MAX)
+    }
+
+    fn write(&mut self, _: u64, _: u64, _: u64) {}
 }
 
 fn denied(
@@ -467,7 +508,7 @@ fn denied(
     check(Denied::USER_WRITE, AccessKind::Write, true, false);
     check(Denied::SUPERVISOR_FETCH, AccessKind::Fetch, false, false);
     check(Denied::USER_FETCH, AccessKind::Fetch, true, false);
-    if watch.intersects(Watch::CODE | Watch::CLEAN) {
+    if watch.intersects(Watch::CODE | Watch::CLEAN | Watch::TRACED) {
         denied |= Denied::WRITES;
     }
     denied

@@ -2,6 +2,7 @@
 
 use bitflags::bitflags;
 
+use super::frame_map::FrameMap;
 use super::ram::{PAGE_SHIFT, Ram};
 use super::tlb::Rights;
 use crate::exception::page_fault_code as code;
@@ -312,11 +313,11 @@ pub(crate) fn walk(
 
 /// The page-directory-pointer entries that CR3 names, or `None` if one has a reserved bit set:
 /// the MOV to CR3 or CR0 then raises #GP.
-pub(crate) fn load_pdptes(ram: &Ram, cr3: u64) -> Option<[u64; 4]> {
+pub(crate) fn load_pdptes(ram: &Ram, frames: &FrameMap, cr3: u64) -> Option<[u64; 4]> {
     let mut pdptes = [0; 4];
     let above_width = !0 << PHYSICAL_ADDRESS_BITS;
     for (entry, address) in pdptes.iter_mut().zip((cr3 & 0xffff_ffe0..).step_by(8)) {
-        *entry = ram.read::<u64>(address).unwrap_or(u64::MAX);
+        *entry = ram.read::<u64>(frames.machine_address(address)).unwrap_or(u64::MAX);
         if *entry & 1 != 0 && *entry & (above_width | 0x1e6) != 0 {
             return None;
         }

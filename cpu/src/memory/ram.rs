@@ -21,6 +21,9 @@ bitflags! {
         const DEVICE = 1 << 1;
         /// The page has not been written since somebody last looked.
         const CLEAN = 1 << 2;
+        /// A hypervisor keeps something in step with the page's content: see
+        /// [`crate::Cpu::take_traced_writes`].
+        const TRACED = 1 << 3;
     }
 }
 

@@ -165,12 +165,16 @@ impl Services for HostServices<'_> {
 
     fn set_root(&mut self, frame: FrameNumber, drop_global: bool) {
         self.host.cpu.control.cr3 = self.address(frame);
-        self.host.cpu.drop_translations(drop_global);
+        if drop_global {
+            self.host.cpu.drop_translations();
+        } else {
+            self.host.cpu.drop_non_global_translations();
+        }
         self.charge(Primitive::TlbFlush, 1);
     }
 
     fn drop_translations(&mut self) {
-        self.host.cpu.drop_translations(true);
+        self.host.cpu.drop_translations();
         self.charge(Primitive::TlbFlush, 1);
     }
 

@@ -1,0 +1,221 @@
+//! The workbench: one guest in one world, as the command line, the dashboard and tests use it.
+//!
+//! It hides which kind of machine runs the guest, and lends out what is worth looking at. Nothing
+//! is computed twice: the ledger is the one that was charged, the CPU the one that ran.
+
+use paravane_cpu::{Cpu, Ram};
+use thiserror::Error;
+
+use crate::accounting::{Costs, Ledger};
+use crate::board::Board;
+use crate::guest_image::{GuestImage, LoadError, LoadOptions, StartKind};
+use crate::hypervisor::virtual_machine::DEFAULT_POOL;
+use crate::hypervisor::{Processor, ShadowPolicy, VirtualMachine, lies::Lies};
+use crate::machine::{DEFAULT_MEMORY, Machine, PortAccess, Stopped};
+use crate::worlds::World;
+
+/// How to set up a run.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Where.
+    pub world: World,
+    /// The guest's RAM in bytes.
+    pub memory: u64,
+    /// The prices.
+    pub costs: Costs,
+    /// What becomes of shadow tables at a CR3 load.
+    pub shadow: ShadowPolicy,
+    /// Memory for shadow tables in bytes.
+    pub pool: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            world: World::Bare,
+            memory: DEFAULT_MEMORY,
+            costs: Costs::free(),
+            shadow: ShadowPolicy::Cached,
+            pool: DEFAULT_POOL,
+        }
+    }
+}
+
+/// Why a guest can't be started in a world.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StartError {
+    /// The image can't be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The image lacks what the world needs.
+    #[error("{name}: can't run in the world {world}: {missing}")]
+    Missing {
+        /// The image's name.
+        name: String,
+        /// The world.
+        world: World,
+        /// What is absent, and the remedy.
+        missing: String,
+    },
+}
+
+/// A guest's CPU as the guest believes it, and the RAM that it works on.
+#[derive(Clone, Copy, Debug)]
+pub struct GuestView<'a> {
+    /// What the guest believes.
+    pub cpu: &'a Cpu,
+    /// The machine's RAM.
+    pub ram: &'a Ram,
+}
+
+impl GuestView<'_> {
+    /// Reads memory at a linear address. Stops at the first byte that is not mapped to RAM.
+    pub fn peek(&self, linear: u64, length: usize) -> Vec<u8> {
+        self.cpu.peek_in(self.ram, linear, length)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Running {
+    Bare(Box<Machine>),
+    Virtual(Box<VirtualMachine>),
+}
+
+/// A guest in a world.
+#[derive(Clone, Debug)]
+pub struct Workbench {
+    world: World,
+    running: Running,
+}
+
+impl Workbench {
+    /// Starts a guest.
+    ///
+    /// # Errors
+    /// The image lacks what the world needs, or does not fit.
+    pub fn start(
+        setup: Setup,
+        image: &GuestImage,
+        options: &LoadOptions,
+    ) -> Result<Self, StartError> {
+        let Setup { world, memory, costs, shadow, pool } = setup;
+        let running = match world {
+            World::Bare => {
+                let mut machine = Machine::with_costs(memory, costs);
+                machine.load(image, options)?;
+                Running::Bare(Box::new(machine))
+            }
+            World::Trap | World::TrapX86 => {
+                let processor =
+                    if world == World::Trap { Processor::Ideal } else { Processor::X86 };
+                let mut machine = VirtualMachine::new(processor, memory, pool, costs, shadow);
+                machine.load(image, options)?;
+                Running::Virtual(Box::new(machine))
+            }
+            World::Pv => return Err(Self::missing(world, image)),
+        };
+        Ok(Self { world, running })
+    }
+
+    fn missing(world: World, image: &GuestImage) -> StartError {
+        let method = image.start_methods().into_iter().find(|m| m.kind == StartKind::XenPv);
+        let missing =
+            method.and_then(|method| method.missing).unwrap_or_else(|| "no personality".into());
+        StartError::Missing { name: image.name().into(), world, missing }
+    }
+
+    /// The world.
+    pub fn world(&self) -> World {
+        self.world
+    }
+
+    /// Runs for at most `budget` cycles of guest time.
+    pub fn run(&mut self, budget: u64) -> Stopped {
+        match &mut self.running {
+            Running::Bare(machine) => machine.run(budget),
+            Running::Virtual(machine) => machine.run(budget),
+        }
+    }
+
+    /// Runs one instruction, or what happens in its place. On bare metal the port accesses that
+    /// it made are appended to `accesses`.
+    pub fn step(&mut self, accesses: &mut Vec<PortAccess>) -> Stopped {
+        match &mut self.running {
+            Running::Bare(machine) => machine.step(accesses),
+            Running::Virtual(machine) => machine.run(1),
+        }
+    }
+
+    /// The devices.
+    pub fn board(&self) -> &Board {
+        match &self.running {
+            Running::Bare(machine) => &machine.board,
+            Running::Virtual(machine) => &machine.host.board,
+        }
+    }
+
+    /// The devices, to type on the console and to take what it printed.
+    pub fn board_mut(&mut self) -> &mut Board {
+        match &mut self.running {
+            Running::Bare(machine) => &mut machine.board,
+            Running::Virtual(machine) => &mut machine.host.board,
+        }
+    }
+
+    /// The processor that runs the guest.
+    pub fn real_cpu(&self) -> &Cpu {
+        match &self.running {
+            Running::Bare(machine) => &machine.cpu,
+            Running::Virtual(machine) => &machine.host.cpu,
+        }
+    }
+
+    /// What the guest believes of its processor, with its memory.
+    pub fn guest(&self) -> GuestView<'_> {
+        let cpu = match &self.running {
+            Running::Bare(machine) => &machine.cpu,
+            Running::Virtual(machine) => &machine.virtual_cpu,
+        };
+        GuestView { cpu, ram: &self.real_cpu().ram }
+    }
+
+    /// Guest time in cycles.
+    pub fn cycles(&self) -> u64 {
+        self.real_cpu().cycles
+    }
+
+    /// Instructions of the guest that were executed or emulated.
+    pub fn instructions(&self) -> u64 {
+        match &self.running {
+            Running::Bare(machine) => machine.cpu.instructions,
+            Running::Virtual(machine) => {
+                let ledger = &machine.host.ledger;
+                ledger.guest_kernel.instructions + ledger.guest_user.instructions
+            }
+        }
+    }
+
+    /// The books.
+    pub fn ledger(&self) -> Ledger {
+        match &self.running {
+            Running::Bare(machine) => machine.ledger(),
+            Running::Virtual(machine) => machine.host.ledger.clone(),
+        }
+    }
+
+    /// The prices in force.
+    pub fn costs(&self) -> &Costs {
+        match &self.running {
+            Running::Bare(machine) => &machine.costs,
+            Running::Virtual(machine) => &machine.host.costs,
+        }
+    }
+
+    /// On a CPU of 1998: what the guest was told wrongly.
+    pub fn lies(&self) -> Option<&Lies> {
+        match &self.running {
+            Running::Virtual(machine) if self.world == World::TrapX86 => Some(machine.lies()),
+            _ => None,
+        }
+    }
+}
