@@ -214,7 +214,7 @@ fn plan(image: &GuestImage, options: &LoadOptions, count: u64) -> Result<Plan, B
     let wrong = |what, address| BuildError::Address { name: image.name().into(), what, address };
     let notes = image.xen_notes();
     let base = notes.virt_base.unwrap_or(0);
-    if base % PAGE != 0 || !is_guest_address(base) {
+    if !base.is_multiple_of(PAGE) || !is_guest_address(base) {
         return Err(wrong("XEN_ELFNOTE_VIRT_BASE", base));
     }
     let size = count * PAGE;
@@ -243,7 +243,7 @@ fn plan(image: &GuestImage, options: &LoadOptions, count: u64) -> Result<Plan, B
     plan.store = take(1).first;
     plan.console = take(1).first;
     plan.frame_list_at = notes.init_p2m.unwrap_or(plan.linear(plan.frame_list.first));
-    if plan.frame_list_at % PAGE != 0 || !is_guest_address(plan.frame_list_at) {
+    if !plan.frame_list_at.is_multiple_of(PAGE) || !is_guest_address(plan.frame_list_at) {
         return Err(wrong("XEN_ELFNOTE_INIT_P2M", plan.frame_list_at));
     }
 

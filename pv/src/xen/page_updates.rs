@@ -187,7 +187,7 @@ impl Xen {
         self.work += 1;
         services.charge(Primitive::EntryValidated, 1);
         if level == 4 && XEN_SLOTS.contains(&index) {
-            return Err(Errno::NotPermitted);
+            return Err(Errno::Invalid);
         }
         let old = services.read_word(frame, index);
         let kept = if preserve { old & (entry::ACCESSED | entry::DIRTY) } else { 0 };

@@ -42,7 +42,7 @@ impl Xen {
             self.vcpu.io_privilege = (rflags >> 12) as u8 & 3;
         }
         let returned = Rflags::from_bits_truncate(rflags);
-        services.set_flags(returned - Rflags::IOPL - Rflags::VM | Rflags::IF | Rflags::FIXED);
+        services.set_flags((returned - Rflags::IOPL - Rflags::VM) | Rflags::IF | Rflags::FIXED);
         self.mask_events(services, !returned.contains(Rflags::IF));
         let registers = services.registers();
         registers.set(RAX, rax);

@@ -203,7 +203,10 @@ impl Xen {
     fn register_vcpu_info(&mut self, services: &mut dyn Services, at: u64) -> Answer {
         let [frame, offset] = self.read_words::<2>(services, at)?;
         let offset = u64::from(offset as u32);
-        if offset > 4096 - vcpu_info::SIZE || offset & 7 != 0 || self.vcpu.info_moved {
+        if offset > 4096 - vcpu_info::SIZE {
+            return Err(Errno::NoSuchDevice.into());
+        }
+        if offset & 7 != 0 || self.vcpu.info_moved {
             return Err(Errno::Invalid.into());
         }
         self.get_frame_as(services, frame, FrameType::Writable)?;

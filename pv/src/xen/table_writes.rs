@@ -53,7 +53,7 @@ impl Xen {
             Reply::Register(register, value) => services.registers().set(register, value),
             Reply::Flags(mask, value) => {
                 let flags = services.flags();
-                services.set_flags(flags - mask | value);
+                services.set_flags((flags - mask) | value);
             }
         }
         if instruction.mnemonic() == Mnemonic::Cmpxchg {

@@ -80,7 +80,7 @@ impl Xen {
         if bounce.to.mask_events {
             self.mask_events(services, true);
         }
-        let flags = services.flags() - CLEARED | Rflags::IF;
+        let flags = (services.flags() - CLEARED) | Rflags::IF;
         services.set_flags(flags);
         self.load_flat_segments(services);
         services.registers().set(RSP, bottom);

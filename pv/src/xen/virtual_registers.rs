@@ -98,7 +98,7 @@ impl Xen {
         services: &mut dyn Services,
         [register, ..]: [u64; 5],
     ) -> Answer {
-        self.read_debug(services, u64::from(register as u32)).ok_or(Errno::Invalid.into())
+        self.read_debug(services, u64::from(register as u32)).ok_or(Errno::NoDevice.into())
     }
 
     /// Writes a debug register of the virtual CPU.

@@ -1,6 +1,7 @@
 //! The sample guests in the paravirtual world, for tests.
 
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use paravane_core::accounting::Costs;
 use paravane_core::guest_image::{GuestImage, LoadOptions};

@@ -53,7 +53,7 @@ pub fn write(plan: &Plan, memory: &Memory<'_>, services: &mut dyn Services) -> u
                     let frame = memory.frame(next);
                     next += 1;
                     let index = (linear >> (12 + 9 * u32::from(level))) as usize & 511;
-                    services.write_word(table, index, frame * PAGE | TABLE);
+                    services.write_word(table, index, (frame * PAGE) | TABLE);
                     frame
                 });
                 table = below;
@@ -62,7 +62,7 @@ pub fn write(plan: &Plan, memory: &Memory<'_>, services: &mut dyn Services) -> u
             let is_table = page >= plan.tables.first && page < plan.tables.end();
             let rights = if is_table { READ_ONLY } else { READ_ONLY | entry::WRITE };
             let index = (linear >> 12) as usize & 511;
-            services.write_word(table, index, memory.frame(page) * PAGE | rights);
+            services.write_word(table, index, (memory.frame(page) * PAGE) | rights);
         }
     }
     root
