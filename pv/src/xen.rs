@@ -30,6 +30,7 @@ mod table_writes;
 mod timers;
 mod traps;
 mod vcpu;
+mod verification;
 mod version;
 mod virtual_registers;
 
@@ -213,6 +214,10 @@ impl ParavirtAbi for Xen {
             .field("frames", self.domain.frames)
             .field("event channels", self.events.in_use())
             .hex("assists", self.domain.assists)
+    }
+
+    fn verify(&self, services: &dyn Services) -> Result<(), String> {
+        self.verify_counts(services)
     }
 
     fn clone_box(&self) -> Box<dyn ParavirtAbi> {

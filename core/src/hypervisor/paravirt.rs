@@ -75,6 +75,12 @@ pub trait ParavirtAbi {
     /// Its state, for panels.
     fn inspect(&self) -> Inspection;
 
+    /// Checks its own books, for tests.
+    ///
+    /// # Errors
+    /// What is wrong: a bug of the personality.
+    fn verify(&self, services: &dyn Services) -> Result<(), String>;
+
     /// A copy, as a machine's keyframe needs it.
     fn clone_box(&self) -> Box<dyn ParavirtAbi>;
 }
