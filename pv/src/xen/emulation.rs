@@ -68,7 +68,7 @@ impl Xen {
         let what = match instruction.mnemonic() {
             Mnemonic::In | Mnemonic::Out => self.emulate_port(services, &instruction)?,
             Mnemonic::Cli | Mnemonic::Sti => {
-                if !kernel && self.vcpu.io_privilege < 3 {
+                if !self.may_use_ports() {
                     return None;
                 }
                 let masked = instruction.mnemonic() == Mnemonic::Cli;
@@ -100,19 +100,24 @@ impl Xen {
         Some(Cause::Instruction(what))
     }
 
-    /// IN and OUT, if the virtual I/O privilege level allows them.
-    fn emulate_port(
-        &mut self,
-        services: &mut dyn Services,
-        instruction: &Instruction,
-    ) -> Option<Sensitive> {
+    /// Whether the virtual I/O privilege level allows IN, OUT, CLI and STI (`iopl_ok`).
+    fn may_use_ports(&self) -> bool {
         let architectural = self.has_assist(super::version::ASSIST_ARCHITECTURAL_IOPL);
         let ring = match (self.vcpu.kernel_mode, architectural) {
             (true, true) => 0,
             (true, false) => 1,
             (false, _) => 3,
         };
-        if self.vcpu.io_privilege < ring {
+        self.vcpu.io_privilege >= ring
+    }
+
+    /// IN and OUT, if the virtual I/O privilege level allows them.
+    fn emulate_port(
+        &mut self,
+        services: &mut dyn Services,
+        instruction: &Instruction,
+    ) -> Option<Sensitive> {
+        if !self.may_use_ports() {
             return None;
         }
         let input = instruction.mnemonic() == Mnemonic::In;
@@ -175,8 +180,6 @@ impl Xen {
                 services.set_segment(name, segment);
             }
             address::KERNEL_GS_BASE if is_canonical(value) => services.set_shadow_gs_base(value),
-            // Written without effect.
-            address::TIME_STAMP_COUNTER | address::MICROCODE_REVISION => {}
             address::EFER if value == (Efer::SCE | Efer::LME | Efer::LMA | Efer::NXE).bits() => {}
             _ => return None,
         }

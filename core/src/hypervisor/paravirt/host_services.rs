@@ -5,7 +5,9 @@ use paravane_cpu::state::control::{Cr0, Cr4, Efer};
 use paravane_cpu::state::debug::{Debug, Dr6};
 use paravane_cpu::state::flags::Rflags;
 use paravane_cpu::state::registers::Registers;
-use paravane_cpu::state::segments::{Segment, SegmentName, TableRegister};
+use paravane_cpu::state::segments::{
+    Attributes, Segment, SegmentName, Selector, TableRegister,
+};
 use paravane_cpu::{AccessWidth, Bus, Features, PAGE_SHIFT, PAGE_SIZE};
 
 use super::services::{GuestFault, Services};
@@ -18,6 +20,8 @@ use crate::hypervisor::host::Host;
 pub const SERIAL: u16 = 0x3f8;
 const SERIAL_LINE_STATUS: u16 = SERIAL + 5;
 const DATA_READY: u32 = 1;
+/// A busy TSS, present.
+const TASK: u16 = 0x8b;
 
 /// Work that waits for the cause of its exit.
 #[derive(Clone, Debug)]
@@ -155,6 +159,8 @@ impl Services for HostServices<'_> {
         cpu.control.efer = Efer::SCE | Efer::LME | Efer::LMA | Efer::NXE;
         // Not null, so that SYSENTER gets as far as its intercept.
         cpu.msr.sysenter_cs = 8;
+        // Without an I/O permission map, so that no port is open to ring 3.
+        cpu.segments.tr = Segment::new(Selector(0), 0, 0, Attributes(TASK));
         cpu.cpl = 3;
         cpu.refresh();
     }
