@@ -6,6 +6,7 @@
 //! drops them all before the next instruction executes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use super::lower::{self, Lowered};
 use super::op::Op;
@@ -110,10 +111,12 @@ impl Blocks {
 
     /// Drops all blocks and their watch marks.
     pub(crate) fn clear(&mut self, ram: &mut Ram) {
-        for frame in self.frames.keys() {
+        for (frame, slots) in mem::take(&mut self.frames) {
             ram.set_watch(frame << PAGE_SHIFT, Watch::CODE, false);
+            for slot in slots {
+                self.slots[slot] = None;
+            }
         }
-        *self = Self::default();
     }
 
     /// Number of blocks held.

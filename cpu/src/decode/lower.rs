@@ -150,7 +150,7 @@ fn bits(instruction: &Instruction, operand: u32) -> u32 {
     }
 }
 
-fn shape(instruction: &Instruction) -> Shape {
+pub(crate) fn shape(instruction: &Instruction) -> Shape {
     Shape {
         bits: bits(instruction, 0),
         source_bits: bits(instruction, 1),

@@ -38,6 +38,14 @@ impl Cpu {
         Ok(())
     }
 
+    /// Checks that `count` values can be pushed, and changes nothing.
+    pub(crate) fn probe_pushes<W: Word>(&mut self, count: u64) -> Step {
+        let (top, mask) = (self.rsp(), self.stack_mask());
+        (1..=count).try_for_each(|number| {
+            self.probe_write::<W>(SegmentName::Ss, top.wrapping_sub(number * W::BYTES) & mask)
+        })
+    }
+
     /// Reads the value `bytes` above the top of the stack.
     #[inline(always)]
     pub(crate) fn peek_stack<W: Word>(&mut self, bytes: u64) -> Result<W, Stop> {
@@ -68,6 +76,7 @@ pub(crate) fn pop<W: Word, D: Dest>(cpu: &mut Cpu, op: &Op) -> Step {
 
 /// PUSHA, PUSHAD.
 pub(crate) fn push_all<W: Word>(cpu: &mut Cpu, _: &Op) -> Step {
+    cpu.probe_pushes::<W>(8)?;
     let top = cpu.rsp();
     let mask = cpu.stack_mask();
     for register in 0..8 {
@@ -98,24 +107,30 @@ pub(crate) fn pop_all<W: Word>(cpu: &mut Cpu, _: &Op) -> Step {
 pub(crate) fn enter<W: Word>(cpu: &mut Cpu, op: &Op) -> Step {
     let level = u64::from(op.third % 32);
     let mask = cpu.stack_mask();
-    let mut top = cpu.rsp().wrapping_sub(W::BYTES);
-    let frame_pointer: W = cpu.registers.read(RBP);
-    cpu.store(SegmentName::Ss, top & mask, frame_pointer)?;
-    let frame = top;
-    if level > 0 {
-        let mut outer = cpu.registers.get(RBP);
-        for _ in 1..level {
-            outer = outer.wrapping_sub(W::BYTES);
-            let display: W = cpu.load(SegmentName::Ss, outer & mask)?;
-            top = top.wrapping_sub(W::BYTES);
-            cpu.store(SegmentName::Ss, top & mask, display)?;
+    let frame = cpu.rsp().wrapping_sub(W::BYTES);
+    let outer = cpu.registers.get(RBP);
+    let slot = |base: u64, number: u64| base.wrapping_sub(number * W::BYTES) & mask;
+    let top = frame.wrapping_sub(level * W::BYTES).wrapping_sub(op.immediate & 0xffff);
+
+    // All that can fail, in the order of the pushes. The new top must be writable, too.
+    cpu.probe_write::<W>(SegmentName::Ss, frame & mask)?;
+    for number in 1..=level {
+        if number < level {
+            cpu.load::<W>(SegmentName::Ss, slot(outer, number))?;
         }
-        top = top.wrapping_sub(W::BYTES);
-        cpu.store(SegmentName::Ss, top & mask, W::truncate(frame))?;
+        cpu.probe_write::<W>(SegmentName::Ss, slot(frame, number))?;
     }
-    top = top.wrapping_sub(op.immediate & 0xffff);
-    // The new top must be writable, or nothing happens.
     cpu.probe_write::<W>(SegmentName::Ss, top & mask)?;
+
+    cpu.store(SegmentName::Ss, frame & mask, W::truncate(outer))?;
+    for number in 1..=level {
+        let value = if number < level {
+            cpu.load(SegmentName::Ss, slot(outer, number))?
+        } else {
+            W::truncate(frame)
+        };
+        cpu.store(SegmentName::Ss, slot(frame, number), value)?;
+    }
     cpu.registers.write(RBP, W::truncate(frame));
     cpu.set_stack_pointer(top);
     Ok(())

@@ -96,13 +96,10 @@ impl Cpu {
         if fits { Ok(()) } else { Err(Exception::with_code(Vector::StackFault, 0).into()) }
     }
 
-    /// Pushes all values, the first one highest. On an error RSP stays.
+    /// Pushes all values, the first one highest, or none.
     pub(crate) fn push_frame<W: Word>(&mut self, frame: &[u64]) -> Step {
-        let before = self.rsp();
-        for value in frame {
-            self.push(W::truncate(*value)).inspect_err(|_| self.registers.set(RSP, before))?;
-        }
-        Ok(())
+        self.probe_pushes::<W>(frame.len() as u64)?;
+        frame.iter().try_for_each(|value| self.push(W::truncate(*value)))
     }
 
     /// Goes to `target`.

@@ -46,9 +46,6 @@ pub(crate) fn repeat(
         if count == 0 {
             return Ok(());
         }
-        if cpu.cycles >= cpu.deadline {
-            return Err(Stop::Unfinished);
-        }
         iteration(cpu)?;
         cpu.device.finish();
         cpu.cycles += 1;
@@ -58,7 +55,10 @@ pub(crate) fn repeat(
         if count == 1 || ended {
             return Ok(());
         }
-        if cpu.attention || cpu.flags.system().contains(Rflags::TF) {
+        // Order matters: only here, since an iteration that talks to the board starts several
+        // times, and page walks may use up the budget in the middle of it.
+        let single_step = cpu.flags.system().contains(Rflags::TF);
+        if cpu.attention || single_step || cpu.cycles >= cpu.deadline {
             return Err(Stop::Unfinished);
         }
     }

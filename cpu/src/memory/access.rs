@@ -155,6 +155,9 @@ impl Cpu {
     /// Checks that an operand could be written, and changes nothing but accessed and dirty bits.
     pub(crate) fn probe_write<W: Word>(&mut self, name: SegmentName, offset: u64) -> Step {
         let linear = self.linear::<W>(name, offset, true)?;
+        if self.tlb.entry(linear).allows(linear.wrapping_add(W::BYTES - 1), self.write_mask) {
+            return Ok(());
+        }
         self.place_operand::<W>(name, linear, AccessKind::Write).map(drop)
     }
 

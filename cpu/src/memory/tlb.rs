@@ -16,6 +16,11 @@
 //! One masked compare of tag and address then checks page, right and page crossing at once. A
 //! page that is watched has its write bits denied here though its rights allow writing, so the
 //! slow path gets to see the write. Non-canonical addresses never match.
+//!
+//! Beside it stands an instruction TLB of a single entry, the page that code executes in. It is
+//! looked up when control gets to another page or anything is flushed, so that data which
+//! compete for that page's entry cost no walk for each instruction, and a run costs the same in
+//! however many slices it is made.
 
 use bitflags::bitflags;
 
@@ -116,8 +121,15 @@ pub(crate) struct Tlb {
     entries: Box<[Entry; ENTRIES]>,
     filled: Vec<u16>,
     any_large: bool,
+    /// The linear page that code executes in, or [`NO_PAGE`].
+    code_page: u64,
+    /// Its physical minus its linear address.
+    code_addend: u64,
     pub(crate) statistics: TlbStatistics,
 }
+
+/// No page begins here.
+const NO_PAGE: u64 = u64::MAX;
 
 impl Default for Tlb {
     fn default() -> Self {
@@ -125,6 +137,8 @@ impl Default for Tlb {
             entries: Box::new([Entry::EMPTY; ENTRIES]),
             filled: Vec::new(),
             any_large: false,
+            code_page: NO_PAGE,
+            code_addend: 0,
             statistics: TlbStatistics::default(),
         }
     }
@@ -149,6 +163,23 @@ impl Tlb {
     pub(crate) fn find(&self, linear: u64) -> Option<Entry> {
         let entry = self.entry(linear);
         (entry.filled && entry.page() == linear & PAGE_MASK).then_some(*entry)
+    }
+
+    /// The physical address of code, if it is in the page that code executed in last.
+    #[inline(always)]
+    pub(crate) fn code(&self, linear: u64) -> Option<u64> {
+        (linear & PAGE_MASK == self.code_page).then(|| linear.wrapping_add(self.code_addend))
+    }
+
+    /// Control has got to this page.
+    pub(crate) fn set_code(&mut self, linear: u64, physical: u64) {
+        self.code_page = linear & PAGE_MASK;
+        self.code_addend = physical.wrapping_sub(linear);
+    }
+
+    /// The next fetch looks its page up again: rights may have changed.
+    pub(crate) fn forget_code(&mut self) {
+        self.code_page = NO_PAGE;
     }
 
     /// Enters a translation.
@@ -179,6 +210,7 @@ impl Tlb {
     /// Works the denied bits of every entry out again: a control register changed what rights
     /// mean. `denied` gets the rights and the physical page.
     pub(crate) fn derive(&mut self, denied: impl Fn(Rights, u64) -> Denied) {
+        self.forget_code();
         for slot in &self.filled {
             let entry = &mut self.entries[usize::from(*slot)];
             let page = entry.page();
@@ -199,6 +231,7 @@ impl Tlb {
 
     /// Drops all entries.
     pub(crate) fn flush_all(&mut self) {
+        self.forget_code();
         self.statistics.flushes += 1;
         for slot in self.filled.drain(..) {
             self.entries[usize::from(slot)] = Entry::EMPTY;
@@ -208,6 +241,7 @@ impl Tlb {
 
     /// Drops all entries but global ones.
     pub(crate) fn flush_non_global(&mut self) {
+        self.forget_code();
         self.statistics.flushes += 1;
         let entries = &mut self.entries;
         self.filled.retain(|slot| {
@@ -222,6 +256,7 @@ impl Tlb {
 
     /// Drops the page of a linear address, global or not. Of a large page, all of it.
     pub(crate) fn flush_page(&mut self, linear: u64) {
+        self.forget_code();
         let slot = Self::slot(linear);
         if !self.any_large {
             if self.entries[slot].page() == linear & PAGE_MASK {
