@@ -30,14 +30,14 @@ extern u8 native_stubs[256][16];
 extern void native_system_call(void);
 extern u64 native_kernel_stack;
 
-static struct idt_gate idt[256] __attribute__((aligned(16)));
+struct idt_gate native_idt[256] __attribute__((aligned(16)));
 static struct task_state task_state = {.io_map = sizeof task_state};
 static u8 double_fault_stack[4096] __attribute__((aligned(16)));
 
 static void set_trap_gate(unsigned vector, unsigned ring)
 {
     u64 entry = (u64)native_stubs[vector];
-    idt[vector] = (struct idt_gate){
+    native_idt[vector] = (struct idt_gate){
         .offset_low = (u16)entry,
         .offset_middle = (u16)(entry >> 16),
         .offset_high = (u32)(entry >> 32),
@@ -258,7 +258,7 @@ void native_start(void)
     struct {
         u16 limit;
         u64 base;
-    } __attribute__((packed)) idt_register = {sizeof idt - 1, (u64)idt};
+    } __attribute__((packed)) idt_register = {sizeof native_idt - 1, (u64)native_idt};
     asm volatile("lidt %0" : : "m"(idt_register));
 
     console_start();
