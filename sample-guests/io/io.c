@@ -11,7 +11,9 @@ int main(void)
 {
     u64 count = text_number(start_info.command_line, "count=", USUAL_COUNT);
     print("The same visit, %lu times each way; right: every answer was the same\n", count);
-    report("visit", visits(count));
-    report("visit_in_bursts", visits_often(count));
+    struct measured single = visits(count), bursts = visits_often(count);
+    report("visit", single);
+    report("visit_in_bursts", bursts);
+    print("Visits: %lu\n", single.operations + bursts.operations);
     return 0;
 }
