@@ -9,7 +9,7 @@ use crate::session::Outcome;
 #[derive(Debug, Serialize)]
 pub struct End {
     kind: &'static str,
-    /// The guest's exit value.
+    /// The guest's exit value, or its reason to shut down.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<u32>,
     text: String,
@@ -26,6 +26,8 @@ impl End {
                 Stopped::HaltedForever => ("halted-forever", None),
                 Stopped::TripleFault(_) => ("triple-fault", None),
                 Stopped::Unimplemented(_) => ("unimplemented", None),
+                Stopped::Crashed => ("crashed", None),
+                Stopped::Shutdown(reason) => ("shutdown", Some(reason)),
                 Stopped::Idle => ("no-input", None),
                 Stopped::Budget => ("limit", None),
             },

@@ -5,6 +5,9 @@ use paravane_core::accounting::Costs;
 use paravane_core::guest_image::LoadOptions;
 use paravane_core::hypervisor::ShadowPolicy;
 use paravane_core::machine::{DEFAULT_MEMORY, MAX_MEMORY, MIN_MEMORY};
+use paravane_core::workbench::Setup;
+use paravane_core::worlds::World;
+use paravane_pv::Xen;
 
 use crate::choice::Choice;
 use crate::module_file::ModuleFile;
@@ -70,6 +73,18 @@ impl SetupOptions {
             modules: modules.collect::<anyhow::Result<_>>()?,
             start: None,
         })
+    }
+
+    /// The machine for a guest in a world, at these prices.
+    pub fn setup(&self, world: World, choice: &Choice, costs: Costs) -> Setup {
+        Setup {
+            world,
+            memory: self.memory_size(choice),
+            costs,
+            shadow: self.shadow.into(),
+            personality: Some(|| Box::new(Xen::default())),
+            ..Setup::default()
+        }
     }
 
     /// The prices, if the user named any.
