@@ -5,9 +5,7 @@ use paravane_cpu::state::control::{Cr0, Cr4, Efer};
 use paravane_cpu::state::debug::{Debug, Dr6};
 use paravane_cpu::state::flags::Rflags;
 use paravane_cpu::state::registers::Registers;
-use paravane_cpu::state::segments::{
-    Attributes, Segment, SegmentName, Selector, TableRegister,
-};
+use paravane_cpu::state::segments::{Attributes, Segment, SegmentName, Selector, TableRegister};
 use paravane_cpu::{AccessWidth, Bus, Features, PAGE_SHIFT, PAGE_SIZE};
 
 use super::services::{GuestFault, Services};
