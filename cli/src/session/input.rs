@@ -20,6 +20,8 @@ use crate::status::Status;
 
 /// How many bytes are read at once.
 const PIECE: usize = 4096;
+/// How much may wait for a guest that doesn't listen while a person types; more is lost.
+const TYPED_LIMIT: usize = 64 << 10;
 /// What Ctrl-C sends in raw mode.
 const CTRL_C: u8 = 3;
 
@@ -103,9 +105,10 @@ impl Input {
         self.ended && self.pending.is_empty()
     }
 
-    /// Whether there is something that the guest has no room for.
+    /// Whether there is something that the guest has no room for, so that no more is read. From
+    /// a person it always is: there may be a Ctrl-C in it.
     pub fn is_stuck(&self) -> bool {
-        !self.pending.is_empty()
+        !self.pending.is_empty() && !self.is_interactive()
     }
 
     /// Gives the guest what has come and what it has room for. Returns whether it took anything.
@@ -115,7 +118,7 @@ impl Input {
             let accepted = board.console_input(&self.pending);
             fed |= accepted > 0;
             self.pending.drain(..accepted.min(self.pending.len()));
-            if !self.pending.is_empty() || self.ended || self.interrupted() {
+            if self.is_stuck() || self.ended || self.interrupted() {
                 return fed;
             }
             self.request();
@@ -130,7 +133,7 @@ impl Input {
 
     /// Waits until something happens outside, or a time has passed.
     pub fn wait(&mut self, at_most: Option<Duration>) {
-        if self.pending.is_empty() {
+        if !self.is_stuck() {
             self.request();
         }
         let event = match at_most {
@@ -156,7 +159,9 @@ impl Input {
                 if self.is_interactive() && bytes.contains(&CTRL_C) {
                     self.interrupted.store(true, Ordering::Relaxed);
                 }
-                self.pending.extend(bytes);
+                if !self.is_interactive() || self.pending.len() < TYPED_LIMIT {
+                    self.pending.extend(bytes);
+                }
             }
             Event::End => {
                 self.reading = false;

@@ -1,5 +1,7 @@
 //! The command that shows how a guest came to its end.
 
+use paravane_core::worlds::World;
+
 use super::Run;
 
 /// How many instructions before the end the trace shall begin.
@@ -11,6 +13,9 @@ pub fn hint(run: &Run, instructions: u64) -> String {
     // One more than it came to, or the run would end before it crashes.
     let limit = instructions.saturating_add(1);
     let mut words = vec!["paravane".to_owned(), "run".into(), quoted(&run.guest)];
+    if run.world != World::Bare {
+        words.push(format!("--world {}", run.world));
+    }
     words.extend(run.memory.map(|bytes| format!("--memory {}K", bytes >> 10)));
     words.extend(run.append.as_ref().map(|text| format!("--append {}", quoted(text))));
     words.extend(run.modules.iter().map(|module| format!("--module {}", quoted(module))));
