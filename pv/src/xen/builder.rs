@@ -153,12 +153,6 @@ impl Xen {
         self.mask_events(services, true);
         self.write_time(services);
         self.write_wall_clock(services);
-        // All ports are masked until somebody listens.
-        services.write_frame(
-            self.domain.shared_info,
-            super::layout::shared_info::MASK,
-            &[0xff; 512],
-        );
     }
 }
 
