@@ -26,6 +26,8 @@ impl End {
                 Stopped::HaltedForever => ("halted-forever", None),
                 Stopped::TripleFault(_) => ("triple-fault", None),
                 Stopped::Unimplemented(_) => ("unimplemented", None),
+                Stopped::Crashed => ("crashed", None),
+                Stopped::Shutdown(reason) => ("shutdown", Some(reason)),
                 Stopped::Idle => ("no-input", None),
                 Stopped::Budget => ("limit", None),
             },

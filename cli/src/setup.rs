@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use paravane_core::accounting::Costs;
 use paravane_core::guest_image::LoadOptions;
 use paravane_core::hypervisor::ShadowPolicy;
+use paravane_core::hypervisor::paravirt::ParavirtAbi;
 use paravane_core::machine::{DEFAULT_MEMORY, MAX_MEMORY, MIN_MEMORY};
 
 use crate::choice::Choice;
@@ -93,4 +94,9 @@ fn parse_memory(text: &str) -> Result<u64, String> {
         return Ok(size);
     }
     Err(format!("a machine has {} to {}", Size(MIN_MEMORY), Size(MAX_MEMORY)))
+}
+
+/// The hypercall ABI of the paravirtual world.
+pub fn personality() -> Box<dyn ParavirtAbi> {
+    Box::new(paravane_pv::Xen::default())
 }

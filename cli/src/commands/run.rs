@@ -159,6 +159,7 @@ impl Run {
             memory: self.setup.memory_size(choice),
             costs,
             shadow: self.setup.shadow.into(),
+            personality: Some(crate::setup::personality),
             ..Setup::default()
         })
     }

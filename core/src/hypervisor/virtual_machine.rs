@@ -112,7 +112,7 @@ impl VirtualMachine {
             held: false,
             nmi: false,
             ended: None,
-            last_cause: Cause::UnsupportedMode,
+            last_cause: Cause::HiddenPageFault,
         }
     }
 

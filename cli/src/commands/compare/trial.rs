@@ -48,6 +48,7 @@ impl Conditions<'_> {
             memory: self.memory,
             costs: self.costs.clone(),
             shadow: self.shadow,
+            personality: Some(crate::setup::personality),
             ..Setup::default()
         };
         Workbench::start(setup, self.image, &self.options)
