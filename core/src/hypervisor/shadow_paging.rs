@@ -84,6 +84,8 @@ pub struct ShadowPaging {
     writable: BTreeMap<u64, BTreeSet<Slot>>,
     /// Most shadow tables that may exist.
     limit: usize,
+    /// Shadow entries that were written.
+    pub entries_written: u64,
     /// Shadow tables freed because the guest wrote to their page without using it as a table.
     pub floods: u64,
     /// Shadow tables evicted because the pool was exhausted.
@@ -113,6 +115,7 @@ impl ShadowPaging {
             pinned: BTreeSet::new(),
             writable: BTreeMap::new(),
             limit: limit.max(8),
+            entries_written: 0,
             floods: 0,
             evictions: 0,
         }
@@ -236,6 +239,7 @@ impl ShadowPaging {
             table.mapped.insert(leaf.index, guest_frame);
         }
         write_entry(host, slot, entry);
+        self.entries_written += 1;
         host.charge(cause, Primitive::ShadowEntry, 1);
         Filled::Mapped
     }

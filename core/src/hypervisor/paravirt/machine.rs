@@ -12,6 +12,7 @@ use crate::accounting::{Cause, Costs, Primitive};
 use crate::guest_image::{GuestImage, LoadOptions};
 use crate::hypervisor::frames::GuestMap;
 use crate::hypervisor::host::Host;
+use crate::log::Privilege;
 
 /// Machine frames beside those of the guest and of the personality's tables.
 const SPARE_FRAMES: u64 = 256;
@@ -44,6 +45,8 @@ pub struct ParavirtualMachine {
     entering: bool,
     /// The primitive that the next entry will be charged as, and to what.
     entry: Option<(Cause, Primitive)>,
+    /// Which part of the guest left the CPU last.
+    from: Privilege,
     stopped: Option<Ended>,
     /// Exits at one and the same cycle, and that cycle.
     stalled: (u32, u64),
@@ -57,6 +60,7 @@ impl Clone for ParavirtualMachine {
             pending: self.pending.clone(),
             entering: self.entering,
             entry: self.entry,
+            from: self.from,
             stopped: self.stopped.clone(),
             stalled: self.stalled,
         }
@@ -100,7 +104,16 @@ impl ParavirtualMachine {
         host.cpu.forget_decoded_code();
         host.cpu.refresh();
         let stopped = None;
-        Ok(Self { host, abi, pending, entering: true, entry: None, stopped, stalled: (0, 0) })
+        Ok(Self {
+            host,
+            abi,
+            pending,
+            entering: true,
+            entry: None,
+            from: Privilege::Kernel,
+            stopped,
+            stalled: (0, 0),
+        })
     }
 
     /// The personality.
@@ -149,7 +162,9 @@ impl ParavirtualMachine {
             let budget = end.min(self.abi.next_timer()).saturating_sub(now);
             let before = self.host.cpu.counts();
             self.host.cpu.state_changed();
+            self.host.resume();
             let exit = self.host.cpu.run(&mut self.host.board, &intercepts, budget);
+            self.from = if self.abi.in_kernel() { Privilege::Kernel } else { Privilege::User };
             self.attribute(before);
             self.left(exit);
         }
@@ -226,12 +241,16 @@ impl ParavirtualMachine {
     }
 
     fn charge_exit(&mut self, cause: Cause, exit: Primitive, entry: Primitive, rip: u64) {
-        self.host.ledger.exit(cause, rip);
+        self.note_exit(cause, rip);
         self.host.charge(cause, exit, 1);
         self.host.charge(cause, Primitive::Dispatch, 1);
         self.pending.settle(&mut self.host, cause);
         self.entering = true;
         self.entry = Some((cause, entry));
+    }
+
+    fn note_exit(&mut self, cause: Cause, rip: u64) {
+        self.host.exit(cause, rip, self.from);
     }
 
     /// The hypervisor's own timer interrupt.
@@ -260,7 +279,7 @@ impl ParavirtualMachine {
         if !waiting {
             return self.charge_exit(cause, Primitive::Exit, Primitive::Entry, rip);
         }
-        self.host.ledger.exit(cause, rip);
+        self.note_exit(cause, rip);
         self.host.charge(cause, Primitive::Dispatch, 1);
         self.pending.settle(&mut self.host, cause);
         self.entering = true;
@@ -272,7 +291,7 @@ impl ParavirtualMachine {
         let rip = self.host.cpu.rip();
         let Self { host, abi, pending, .. } = self;
         if let Some(handled) = abi.before_entry(&mut HostServices { host, pending }) {
-            self.host.ledger.exit(handled.cause, rip);
+            self.note_exit(handled.cause, rip);
             self.pending.settle(&mut self.host, handled.cause);
             if let Next::Stop(stop) = handled.next {
                 self.stopped = Some(Ended::Stopped(stop));

@@ -144,6 +144,7 @@ impl ShadowPaging {
             child.parents.insert(slot);
         }
         write_entry(host, slot, entry);
+        self.entries_written += 1;
         host.charge(cause, Primitive::ShadowEntry, 1);
     }
 
