@@ -3,7 +3,7 @@
 //! It hides which kind of machine runs the guest, and lends out what is worth looking at. Nothing
 //! is computed twice: the ledger is the one that was charged, the CPU the one that ran.
 
-use paravane_cpu::{Cpu, Ram};
+use paravane_cpu::{Activity, Bus, Cpu, Ram};
 use thiserror::Error;
 
 use crate::accounting::{Costs, Ledger};
@@ -164,7 +164,14 @@ impl Workbench {
     pub fn step(&mut self, accesses: &mut Vec<PortAccess>) -> Stopped {
         match &mut self.running {
             Running::Bare(machine) => machine.step(accesses),
-            Running::Virtual(machine) => machine.run(1),
+            Running::Virtual(machine) => {
+                // A CPU that sleeps with nothing to wake it sleeps on to the next event.
+                let board = &machine.host.board;
+                let asleep = machine.virtual_cpu.activity == Activity::Halted;
+                let event =
+                    if asleep && !board.interrupt_requested() { board.next_event() } else { 0 };
+                machine.run(event.saturating_sub(machine.host.cpu.cycles).max(1))
+            }
             Running::Paravirtual(machine) => Stopped::from(&machine.run(1)),
         }
     }

@@ -35,7 +35,7 @@ enum Event {
     Interrupt,
 }
 
-/// Standard input.
+/// Standard input, or what is in its place.
 pub struct Input {
     events: Receiver<Event>,
     requests: Sender<()>,
@@ -88,6 +88,22 @@ impl Input {
             reading: false,
             ended: false,
         })
+    }
+
+    /// Text in place of standard input: all of it is there from the start.
+    pub fn typed(text: Vec<u8>) -> Self {
+        // Nobody is at the other ends.
+        let (requests, _) = mpsc::channel();
+        let (_, events) = mpsc::channel();
+        Self {
+            events,
+            requests,
+            interrupted: Arc::default(),
+            kind: Kind::File,
+            pending: text,
+            reading: false,
+            ended: true,
+        }
     }
 
     /// Whether a person types, and sees each letter's effect at once.

@@ -3,6 +3,7 @@
 use paravane_core::worlds::World;
 
 use super::Run;
+use crate::setup::Shadow;
 
 /// How many instructions before the end the trace shall begin.
 const BEFORE_THE_END: u64 = 1_000;
@@ -16,9 +17,14 @@ pub fn hint(run: &Run, instructions: u64) -> String {
     if run.world != World::Bare {
         words.push(format!("--world {}", run.world));
     }
-    words.extend(run.memory.map(|bytes| format!("--memory {}K", bytes >> 10)));
-    words.extend(run.append.as_ref().map(|text| format!("--append {}", quoted(text))));
-    words.extend(run.modules.iter().map(|module| format!("--module {}", quoted(module))));
+    let setup = &run.setup;
+    words.extend(setup.memory.map(|bytes| format!("--memory {}K", bytes >> 10)));
+    words.extend(setup.append.as_ref().map(|text| format!("--append {}", quoted(text))));
+    words.extend(setup.modules.iter().map(|module| format!("--module {}", quoted(module))));
+    words.extend(setup.preset.as_ref().map(|preset| format!("--preset {}", quoted(preset))));
+    if setup.shadow == Shadow::Naive {
+        words.push("--shadow naive".into());
+    }
     words.push("--trace=instructions,exceptions,ports".into());
     if after > 0 {
         words.push(format!("--trace-after {after}"));
