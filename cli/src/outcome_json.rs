@@ -9,7 +9,7 @@ use crate::session::Outcome;
 #[derive(Debug, Serialize)]
 pub struct End {
     kind: &'static str,
-    /// The guest's exit value.
+    /// The guest's exit value, or its reason to shut down.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<u32>,
     text: String,

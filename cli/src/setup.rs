@@ -4,8 +4,10 @@ use clap::{Args, ValueEnum, ValueHint};
 use paravane_core::accounting::Costs;
 use paravane_core::guest_image::LoadOptions;
 use paravane_core::hypervisor::ShadowPolicy;
-use paravane_core::hypervisor::paravirt::ParavirtAbi;
 use paravane_core::machine::{DEFAULT_MEMORY, MAX_MEMORY, MIN_MEMORY};
+use paravane_core::workbench::Setup;
+use paravane_core::worlds::World;
+use paravane_pv::Xen;
 
 use crate::choice::Choice;
 use crate::module_file::ModuleFile;
@@ -73,6 +75,18 @@ impl SetupOptions {
         })
     }
 
+    /// The machine for a guest in a world, at these prices.
+    pub fn setup(&self, world: World, choice: &Choice, costs: Costs) -> Setup {
+        Setup {
+            world,
+            memory: self.memory_size(choice),
+            costs,
+            shadow: self.shadow.into(),
+            personality: Some(|| Box::new(Xen::default())),
+            ..Setup::default()
+        }
+    }
+
     /// The prices, if the user named any.
     pub fn costs(&self) -> anyhow::Result<Option<Costs>> {
         self.preset.as_deref().map(preset::of).transpose()
@@ -94,9 +108,4 @@ fn parse_memory(text: &str) -> Result<u64, String> {
         return Ok(size);
     }
     Err(format!("a machine has {} to {}", Size(MIN_MEMORY), Size(MAX_MEMORY)))
-}
-
-/// The hypercall ABI of the paravirtual world.
-pub fn personality() -> Box<dyn ParavirtAbi> {
-    Box::new(paravane_pv::Xen::default())
 }

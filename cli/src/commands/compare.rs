@@ -75,20 +75,12 @@ pub struct Compare {
 
 impl Compare {
     /// Runs the guest in each world, and shows the comparison.
-    pub fn execute(mut self) -> anyhow::Result<Status> {
+    pub fn execute(self) -> anyhow::Result<Status> {
         let choice = Choice::of(&self.guest)?;
         let conditions = self.conditions(&choice)?;
-        let mut seen = Vec::new();
-        self.worlds.retain(|world| {
-            !seen.contains(world) && {
-                seen.push(*world);
-                true
-            }
-        });
-
         let mut trials = Vec::new();
         let mut missing = Vec::new();
-        for world in self.worlds {
+        for world in self.distinct_worlds() {
             match conditions.start(world) {
                 Ok(workbench) => trials.push(conditions.run(workbench)?),
                 Err(error) => missing.push((world, error.to_string())),
@@ -118,7 +110,18 @@ impl Compare {
         Ok(Status::SUCCESS)
     }
 
-    fn conditions<'a>(&self, choice: &'a Choice) -> anyhow::Result<Conditions<'a>> {
+    /// The worlds in their order, each once.
+    fn distinct_worlds(&self) -> Vec<World> {
+        let mut worlds = Vec::new();
+        for world in &self.worlds {
+            if !worlds.contains(world) {
+                worlds.push(*world);
+            }
+        }
+        worlds
+    }
+
+    fn conditions<'a>(&'a self, choice: &'a Choice) -> anyhow::Result<Conditions<'a>> {
         let usual = || choice.manifest.as_ref().map(|manifest| manifest.input.clone());
         let input = match &self.input {
             Some(path) => read_file(path)?,
@@ -129,13 +132,11 @@ impl Compare {
             None => Costs::preset(DEFAULT_PRESET).context("the usual cost preset")?,
         };
         Ok(Conditions {
-            image: &choice.image,
-            memory: self.setup.memory_size(choice),
+            choice,
+            setup: &self.setup,
             costs,
-            shadow: self.setup.shadow.into(),
             options: self.setup.load_options(choice)?,
             input,
-            limit: self.setup.limit,
         })
     }
 }
@@ -149,8 +150,8 @@ fn text(
 ) -> String {
     let mut text = comparison.to_text();
     text += &format!("\nCost preset {}: {}\n", costs.name, costs.title);
-    for trial in trials.iter().filter(|trial| !trial.ended_well()) {
-        text += &format!("In the world {}: {}.\n", trial.run.world, trial.outcome);
+    for remark in trials.iter().filter_map(|trial| trial.remark.as_ref()) {
+        text += &format!("{remark}\n");
     }
     for (world, reason) in missing {
         text += &format!("Not run in the world {world}: {reason}\n");

@@ -19,7 +19,7 @@ use paravane_core::machine::Stopped;
 use paravane_core::machine::report::Report;
 use paravane_core::places::NearSymbol;
 use paravane_core::report::LedgerReport;
-use paravane_core::workbench::{Setup, Workbench};
+use paravane_core::workbench::Workbench;
 use paravane_core::worlds::World;
 
 use crate::choice::Choice;
@@ -116,7 +116,8 @@ impl Run {
     pub fn execute(self) -> anyhow::Result<Status> {
         let choice = Choice::of(&self.guest)?;
         let options = self.setup.load_options(&choice)?;
-        let workbench = Workbench::start(self.setup(&choice)?, &choice.image, &options)?;
+        let setup = self.setup.setup(self.world, &choice, self.costs()?);
+        let workbench = Workbench::start(setup, &choice.image, &options)?;
         let tracer = self.tracer(&choice)?;
 
         let terminal = if self.json { None } else { RawTerminal::if_interactive() };
@@ -161,19 +162,11 @@ impl Run {
         Ok(Status::of(ended.outcome))
     }
 
-    fn setup(&self, choice: &Choice) -> anyhow::Result<Setup> {
-        let costs = match self.setup.costs()? {
+    fn costs(&self) -> anyhow::Result<Costs> {
+        Ok(match self.setup.costs()? {
             Some(costs) => costs,
             None if self.world == World::Bare => Costs::free(),
             None => Costs::preset(DEFAULT_PRESET)?,
-        };
-        Ok(Setup {
-            world: self.world,
-            memory: self.setup.memory_size(choice),
-            costs,
-            shadow: self.setup.shadow.into(),
-            personality: Some(crate::setup::personality),
-            ..Setup::default()
         })
     }
 

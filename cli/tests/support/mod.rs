@@ -60,6 +60,12 @@ pub fn paravane_with_input(arguments: &[&str], input: &str) -> Ran {
     output.into()
 }
 
+/// The sum of a field over the objects of an array.
+pub fn sum(objects: &serde_json::Value, field: &str) -> u64 {
+    let objects = objects.as_array().expect("an array");
+    objects.iter().map(|object| object[field].as_u64().expect("a number")).sum()
+}
+
 /// Writes a file for a test. Tests run side by side, so each needs names of its own.
 pub fn file(name: &str, bytes: &[u8]) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);

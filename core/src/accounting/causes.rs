@@ -58,11 +58,19 @@ impl Cause {
             Self::Hypercall { personality, number, name: "unknown" } => {
                 format!("{personality} hypercall {number}").into()
             }
+            Self::Hypercall { name, .. } if is_instruction(name) => {
+                format!("{name} hypercall").into()
+            }
             Self::Hypercall { name, .. } => (*name).into(),
             Self::BouncedSystemCall => "system call".into(),
             Self::EventUpcall => "event upcall".into(),
         }
     }
+}
+
+/// Whether an instruction has this name: Xen calls one of its hypercalls `iret`.
+fn is_instruction(name: &str) -> bool {
+    Sensitive::ALL.iter().any(|instruction| instruction.name() == name)
 }
 
 impl fmt::Display for Cause {

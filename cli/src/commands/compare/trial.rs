@@ -2,34 +2,31 @@
 
 use paravane_core::accounting::Costs;
 use paravane_core::board::clock::CYCLES_PER_SECOND;
-use paravane_core::guest_image::{GuestImage, LoadOptions};
-use paravane_core::hypervisor::ShadowPolicy;
+use paravane_core::guest_image::LoadOptions;
 use paravane_core::report::Run;
-use paravane_core::workbench::{Setup, StartError, Workbench};
+use paravane_core::workbench::{StartError, Workbench};
 use paravane_core::worlds::World;
 use paravane_sample_guests::comparable_lines;
 use serde_json::Value;
 
+use crate::choice::Choice;
 use crate::outcome_json::End;
 use crate::session::{Input, Outcome, Screen, Session};
+use crate::setup::SetupOptions;
 use crate::status::Status;
 
 /// What is the same in every world.
 pub struct Conditions<'a> {
     /// The guest.
-    pub image: &'a GuestImage,
-    /// The machine's memory in bytes.
-    pub memory: u64,
+    pub choice: &'a Choice,
+    /// What machine it gets.
+    pub setup: &'a SetupOptions,
     /// The prices.
     pub costs: Costs,
-    /// What becomes of shadow tables.
-    pub shadow: ShadowPolicy,
     /// What the loader passes to the guest.
     pub options: LoadOptions,
     /// What is typed on the console.
     pub input: Vec<u8>,
-    /// How many instructions the guest may execute.
-    pub limit: Option<u64>,
 }
 
 /// A run that is over.
@@ -38,26 +35,22 @@ pub struct Trial {
     pub run: Run,
     /// How it ended.
     pub outcome: Outcome,
+    /// What there is to say about that.
+    pub remark: Option<String>,
 }
 
 impl Conditions<'_> {
     /// Starts the guest in a world.
     pub fn start(&self, world: World) -> Result<Workbench, StartError> {
-        let setup = Setup {
-            world,
-            memory: self.memory,
-            costs: self.costs.clone(),
-            shadow: self.shadow,
-            personality: Some(crate::setup::personality),
-            ..Setup::default()
-        };
-        Workbench::start(setup, self.image, &self.options)
+        let setup = self.setup.setup(world, self.choice, self.costs.clone());
+        Workbench::start(setup, &self.choice.image, &self.options)
     }
 
     /// Runs a guest that was started to its end.
     pub fn run(&self, workbench: Workbench) -> anyhow::Result<Trial> {
         let input = Input::typed(self.input.clone());
-        let mut session = Session::new(workbench, input, Screen::captured()).with_limit(self.limit);
+        let session = Session::new(workbench, input, Screen::captured());
+        let mut session = session.with_limit(self.setup.limit);
         let ended = session.run()?;
         let console = session.take_captured().console;
         let workbench = &session.workbench;
@@ -74,16 +67,23 @@ impl Conditions<'_> {
                 console_hash: console_hash(&String::from_utf8_lossy(&console)),
             },
             outcome: ended.outcome,
+            remark: self.remark(world, ended.outcome),
         })
+    }
+
+    /// Nothing, if the guest came to its end and was content.
+    fn remark(&self, world: World, outcome: Outcome) -> Option<String> {
+        if Status::of(outcome) == Status::SUCCESS {
+            return None;
+        }
+        let meant = self.choice.manifest.as_ref().map(|manifest| &manifest.worlds);
+        let meant = meant.filter(|worlds| !worlds.iter().any(|name| name == world.name()));
+        let hint = meant.map(|worlds| format!(" It is made for {}.", worlds.join(", ")));
+        Some(format!("In the world {world}: {outcome}.{}", hint.unwrap_or_default()))
     }
 }
 
 impl Trial {
-    /// Whether the guest came to its end and was content.
-    pub fn ended_well(&self) -> bool {
-        Status::of(self.outcome) == Status::SUCCESS
-    }
-
     /// How it ended, as JSON.
     pub fn outcome_json(&self) -> Value {
         // There is nothing in it that JSON can't say.
