@@ -298,7 +298,8 @@ impl PagedMachine {
 
     /// Writes memory through the pages' frames, whatever their rights.
     pub fn write(&mut self, linear: u64, bytes: &[u8]) {
-        for (address, byte) in (linear..).zip(bytes) {
+        for (offset, byte) in (0..).zip(bytes) {
+            let address = linear.wrapping_add(offset);
             let physical = self.frame(address) + (address & (PAGE - 1));
             assert!(self.cpu.write_ram(physical, &[*byte]));
         }
