@@ -6,6 +6,7 @@
 
 pub mod causes;
 pub mod costs;
+pub mod explanations;
 pub mod ledger;
 pub mod primitives;
 pub mod sensitivity;
@@ -14,3 +15,6 @@ pub use causes::Cause;
 pub use costs::Costs;
 pub use ledger::{Ledger, Row};
 pub use primitives::{Primitive, Share};
+
+/// Finds the name of a guest address, such as `switch_to+0x12`, if there is one.
+pub type SymbolOf<'a> = &'a dyn Fn(u64) -> Option<String>;

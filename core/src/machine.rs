@@ -8,7 +8,7 @@ pub use listening_bus::PortAccess;
 
 use std::fmt;
 
-use paravane_cpu::{Bus, Cpu, Exception, Exit, Intercepts, Unimplemented};
+use paravane_cpu::{Activity, Bus, Cpu, Exception, Exit, Intercepts, Unimplemented};
 
 use crate::accounting::{Costs, Ledger};
 use crate::board::{Board, Request};
@@ -135,11 +135,17 @@ impl Machine {
     }
 
     /// Runs one instruction, or what happens in its place, and appends the port accesses that it
-    /// made to `accesses`.
+    /// made to `accesses`. A CPU that sleeps sleeps on to the next event of a device.
     pub fn step(&mut self, accesses: &mut Vec<PortAccess>) -> Stopped {
-        self.run_with(1, |cpu, board, budget| {
+        let slept = self.cpu.activity == Activity::Halted;
+        let stopped = self.run_with(1, |cpu, board, budget| {
             cpu.run(&mut ListeningBus { board, accesses }, &Intercepts::NONE, budget)
-        })
+        });
+        // Nothing was pending that could have woken it.
+        if slept && stopped == Stopped::Budget && self.cpu.activity == Activity::Halted {
+            return self.sleep(u64::MAX).unwrap_or(stopped);
+        }
+        stopped
     }
 
     fn run_with(

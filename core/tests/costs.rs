@@ -1,5 +1,7 @@
 //! The cost presets: complete, and in the order that the literature states.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "how a test fails")]
+
 use paravane_core::accounting::costs::{MAXIMUM_CYCLES, PRESETS};
 use paravane_core::accounting::{Costs, Primitive};
 use paravane_cpu::timing::Operation;

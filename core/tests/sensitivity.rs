@@ -1,5 +1,7 @@
 //! The table of sensitive instructions, row by row against the CPU.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "how a test fails")]
+
 #[path = "../../cpu/tests/rings/mod.rs"]
 mod rings;
 

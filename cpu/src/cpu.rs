@@ -8,6 +8,7 @@ use crate::intercepts::{Intercepts, Sensitive};
 use crate::memory::frame_map::FrameMap;
 use crate::memory::ram::{PAGE_SHIFT, Ram, Watch};
 use crate::memory::tlb::{Denied, Tlb, TlbStatistics};
+use crate::recent::{RecentBlocks, RecentDeliveries, RecentFailures};
 use crate::state::control::{Control, Cr0, Efer};
 use crate::state::debug::{Condition, Debug, Dr6};
 use crate::state::flags::{Flags, Rflags};
@@ -90,6 +91,12 @@ pub struct Cpu {
     pub instructions: u64,
     /// Iterations of repeated string instructions.
     pub iterations: u64,
+    /// Where the last blocks began, for reports.
+    pub recent: RecentBlocks,
+    /// The last events that were delivered, for reports.
+    pub deliveries: RecentDeliveries,
+    /// The last events whose delivery raised an exception, for reports.
+    pub failed_deliveries: RecentFailures,
 
     /// What happened in rings 0 to 2, and in ring 3.
     counts: [Counts; 2],
@@ -154,6 +161,9 @@ impl Cpu {
             counts: [Counts::default(); 2],
             counted: (0, 0),
             counted_ring_3: false,
+            recent: RecentBlocks::default(),
+            deliveries: RecentDeliveries::default(),
+            failed_deliveries: RecentFailures::default(),
             tlb: Tlb::default(),
             blocks: Blocks::default(),
             intercepts: Intercepts::NONE,

@@ -72,6 +72,14 @@ impl Cpu {
         self.pending_debug |= conditions;
     }
 
+    /// Takes over from another CPU what no register shows: the addresses and conditions of its
+    /// last faults, and whether it is between two iterations of a string instruction.
+    pub fn take_over_position(&mut self, other: &Self) {
+        self.debug_conditions = other.debug_conditions;
+        self.fault_address = other.fault_address;
+        self.repeating = other.repeating;
+    }
+
     /// Whether a debug trap is due before the next instruction.
     pub fn has_debug_trap(&self) -> bool {
         !self.pending_debug.is_empty() && self.shadow != InterruptShadow::MovSs

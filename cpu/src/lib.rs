@@ -17,6 +17,7 @@ mod exit;
 pub mod features;
 mod intercepts;
 mod memory;
+mod recent;
 mod run;
 pub mod state;
 pub mod timing;
@@ -33,4 +34,8 @@ pub use memory::frame_map::FrameMap;
 pub use memory::paging::{self, PHYSICAL_ADDRESS_BITS};
 pub use memory::ram::{PAGE_SHIFT, PAGE_SIZE, Ram, Watch};
 pub use memory::tlb::{Rights, TlbStatistics};
+pub use recent::{
+    BlockStart, Delivery, DeliveryKind, FailedDelivery, Recent, RecentBlocks, RecentDeliveries,
+    RecentFailures,
+};
 pub use word::Word;

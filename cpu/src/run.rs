@@ -15,6 +15,7 @@ use crate::intercepts::{Intercepts, Sensitive};
 use crate::memory::paging;
 use crate::memory::ram::{PAGE_SIZE, Watch};
 use crate::memory::tlb::{Denied, PAGE_MASK};
+use crate::recent::{BlockStart, Delivery, DeliveryKind, FailedDelivery};
 use crate::state::debug::{Condition, DR6_FIXED, DR7_GENERAL_DETECT, Dr6};
 use crate::state::flags::Rflags;
 use crate::state::mode::CodeSize;
@@ -138,6 +139,7 @@ impl Cpu {
                 self.execute_one(blocks)?;
                 continue;
             }
+            self.note_block(linear, physical);
             for op in &block.ops {
                 self.perform(op)?;
                 if self.attention || self.cycles >= self.deadline {
@@ -158,15 +160,29 @@ impl Cpu {
                 Ok(())
             }
             None => {
+                self.note_block(linear, physical);
                 let op = self.fetch(linear, physical)?;
                 self.perform(&op)
             }
         }
     }
 
+    /// Notes, for reports, where a run of instructions begins.
+    #[inline(always)]
+    fn note_block(&mut self, linear: u64, physical: u64) {
+        self.recent.push(BlockStart {
+            linear,
+            physical,
+            instructions: self.instructions,
+            code_size: self.code_size,
+            cpl: self.cpl,
+        });
+    }
+
     /// Executes exactly one instruction.
     fn execute_one(&mut self, blocks: &mut Blocks) -> Step {
         let (linear, physical) = self.locate(blocks)?;
+        self.note_block(linear, physical);
         let cached = blocks.find(physical, self.code_size).and_then(|block| block.ops.first());
         let op = match cached {
             Some(op) => *op,
@@ -282,7 +298,8 @@ impl Cpu {
         stop
     }
 
-    fn instruction_address(&self) -> u64 {
+    /// The linear address of the instruction at RIP.
+    pub fn instruction_address(&self) -> u64 {
         if self.code_size == CodeSize::Bits64 {
             self.rip()
         } else {
@@ -471,9 +488,11 @@ impl Cpu {
         event: Event,
         exception: Option<Exception>,
     ) -> Option<Exit> {
+        let (from, from_cpl) = (self.rip(), self.cpl);
         let second = loop {
             match self.deliver(&event) {
                 Ok(()) => {
+                    self.note_delivery(&event, from, from_cpl);
                     self.device.finish();
                     self.shadow = InterruptShadow::None;
                     self.repeating = false;
@@ -491,6 +510,7 @@ impl Cpu {
                 Err(_) => return None,
             }
         };
+        self.note_failed_delivery(&event, second);
         self.device.finish();
         let first_class = exception.map_or(Class::Benign, |first| first.vector.class());
         let double_fault = Exception::with_code(Vector::DoubleFault, 0);
@@ -506,6 +526,45 @@ impl Cpu {
                 self.raise(bus, double_fault)
             }
             _ => self.raise(bus, second),
+        }
+    }
+
+    /// Notes, for reports, that an event was delivered.
+    fn note_delivery(&mut self, event: &Event, from: u64, from_cpl: u8) {
+        self.deliveries.push(Delivery {
+            vector: event.vector,
+            kind: event.source.into(),
+            error_code: event.error_code,
+            cr2: self.control.cr2,
+            from,
+            from_cpl,
+            to: self.rip(),
+            to_cpl: self.cpl,
+            cycles: self.cycles,
+            instructions: self.instructions,
+        });
+    }
+
+    /// Notes, for reports, that the delivery of an event raised an exception.
+    fn note_failed_delivery(&mut self, event: &Event, raised: Exception) {
+        self.failed_deliveries.push(FailedDelivery {
+            vector: event.vector,
+            kind: event.source.into(),
+            error_code: event.error_code,
+            cr2: self.control.cr2,
+            raised,
+            raised_address: self.fault_address,
+            cycles: self.cycles,
+        });
+    }
+}
+
+impl From<EventSource> for DeliveryKind {
+    fn from(source: EventSource) -> Self {
+        match source {
+            EventSource::Exception => Self::Exception,
+            EventSource::Software | EventSource::PrivilegedSoftware => Self::Software,
+            EventSource::External => Self::External,
         }
     }
 }

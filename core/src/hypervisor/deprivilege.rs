@@ -54,6 +54,7 @@ impl Tables {
 /// Sets the real CPU up to run what the virtual one describes, on page tables at `root`.
 pub fn enter(real: &mut Cpu, virtual_cpu: &Cpu, root: u64, tables: Tables) {
     let ring = real_ring(virtual_cpu.cpl, virtual_cpu.code_size());
+    let long = virtual_cpu.control.efer.contains(Efer::LMA);
     real.registers = virtual_cpu.registers.clone();
     let own = virtual_cpu.flags.all() & OWN_FLAGS;
     real.flags.set_all(own | Rflags::IF | Rflags::FIXED);
@@ -61,7 +62,9 @@ pub fn enter(real: &mut Cpu, virtual_cpu: &Cpu, root: u64, tables: Tables) {
     for name in SegmentName::ALL {
         let segment = *virtual_cpu.segments.get(name);
         let real_segment = match name {
-            SegmentName::Cs | SegmentName::Ss if segment.is_usable() => lowered(segment, ring),
+            SegmentName::Cs | SegmentName::Ss if segment.is_usable() => {
+                lowered(segment, ring, long)
+            }
             _ => segment,
         };
         real.segments.set(name, real_segment);
@@ -89,12 +92,10 @@ pub fn enter(real: &mut Cpu, virtual_cpu: &Cpu, root: u64, tables: Tables) {
 }
 
 /// A code or stack segment as the real ring needs it.
-fn lowered(segment: Segment, ring: u8) -> Segment {
-    let attributes = if segment.attributes.is_conforming() {
-        segment.attributes
-    } else {
-        segment.attributes.with_dpl(ring)
-    };
+fn lowered(segment: Segment, ring: u8, long: bool) -> Segment {
+    // The real CPU is in long mode, and would obey the L bit of a guest that is not.
+    let own = if long { segment.attributes } else { segment.attributes.without_long() };
+    let attributes = if own.is_conforming() { own } else { own.with_dpl(ring) };
     Segment::new(segment.selector.with_rpl(ring), segment.base, segment.limit, attributes)
 }
 
@@ -102,6 +103,5 @@ fn lowered(segment: Segment, ring: u8) -> Segment {
 pub fn leave(real: &Cpu, virtual_cpu: &mut Cpu) {
     virtual_cpu.registers = real.registers.clone();
     virtual_cpu.flags.change(OWN_FLAGS, real.flags.all());
-    virtual_cpu.debug_conditions = real.debug_conditions;
-    virtual_cpu.fault_address = real.fault_address;
+    virtual_cpu.take_over_position(real);
 }

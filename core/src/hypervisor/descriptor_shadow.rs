@@ -96,8 +96,10 @@ impl DescriptorShadow {
         TableRegister { base, limit: INTERRUPT_TABLE_LIMIT }
     }
 
-    /// Copies the guest's table, whose kernel runs in `ring`. Returns the number of descriptors.
-    pub fn copy(&mut self, host: &mut Host, guest_table: &[u8], limit: u16, ring: u8) -> u64 {
+    /// Copies the guest's table. `long`: the guest is in long mode. Returns the number of
+    /// descriptors.
+    pub fn copy(&mut self, host: &mut Host, guest_table: &[u8], limit: u16, long: bool) -> u64 {
+        let ring = if long { 3 } else { 1 };
         self.stale = false;
         self.limit = limit;
         let count = (u64::from(limit) + 1) / 8;
@@ -106,14 +108,15 @@ impl DescriptorShadow {
             let descriptor = bytes.map_or(Descriptor(0), |b| Descriptor(u64::from_le_bytes(*b)));
             let page = self.pages.get((index * 8 / PAGE_SIZE) as usize).copied().unwrap_or(0);
             let address = page << PAGE_SHIFT | (index * 8 % PAGE_SIZE);
-            host.cpu.ram.write(address, deprivileged(descriptor, ring).0);
+            host.cpu.ram.write(address, deprivileged(descriptor, ring, long).0);
         }
         count
     }
 }
 
 /// A descriptor as the copy has it.
-fn deprivileged(descriptor: Descriptor, ring: u8) -> Descriptor {
+fn deprivileged(descriptor: Descriptor, ring: u8, long: bool) -> Descriptor {
+    const LONG: u64 = 1 << 53;
     const PRESENT: u64 = 1 << 47;
     const ACCESSED: u64 = 1 << 40;
     const PRIVILEGE: u64 = 3 << 45;
@@ -123,6 +126,9 @@ fn deprivileged(descriptor: Descriptor, ring: u8) -> Descriptor {
     }
     // Accessed already, because the processor can't write to the copy.
     let mut bits = descriptor.0 | ACCESSED;
+    if !long {
+        bits &= !LONG;
+    }
     if attributes.dpl() < 3 {
         bits = bits & !PRIVILEGE | u64::from(ring) << 45;
     }
@@ -136,15 +142,15 @@ mod tests {
     #[test]
     fn the_kernels_segments_move_to_the_ring_where_it_runs() {
         let code = Descriptor(0x00af_9b00_0000_ffff);
-        assert_eq!(deprivileged(code, 3).attributes().dpl(), 3);
-        assert_eq!(deprivileged(code, 1).attributes().dpl(), 1);
+        assert_eq!(deprivileged(code, 3, true).attributes().dpl(), 3);
+        assert_eq!(deprivileged(code, 1, false).attributes().dpl(), 1);
         let user = Descriptor(0x00cf_f300_0000_ffff);
-        assert_eq!(deprivileged(user, 1).attributes().dpl(), 3);
+        assert_eq!(deprivileged(user, 1, false).attributes().dpl(), 3);
     }
 
     #[test]
     fn gates_and_system_segments_are_absent() {
         let task = Descriptor(0x0000_8900_0000_0067);
-        assert!(!deprivileged(task, 1).attributes().is_present());
+        assert!(!deprivileged(task, 1, false).attributes().is_present());
     }
 }

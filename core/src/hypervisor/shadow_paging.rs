@@ -51,11 +51,13 @@ pub struct Role {
 impl Role {
     /// The role for a privilege under the guest's control registers.
     pub fn of(control: &Control, user: bool, smap_override: bool) -> Self {
+        let paging = control.cr0.contains(Cr0::PG);
+        let kernel_has = |feature| paging && !user && control.cr4.contains(feature);
         Self {
             user,
             write_protect: user || control.cr0.contains(Cr0::WP),
-            no_user_execution: !user && control.cr4.contains(Cr4::SMEP),
-            no_user_access: !user && !smap_override && control.cr4.contains(Cr4::SMAP),
+            no_user_execution: kernel_has(Cr4::SMEP),
+            no_user_access: kernel_has(Cr4::SMAP) && !smap_override,
         }
     }
 }

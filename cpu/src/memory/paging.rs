@@ -172,8 +172,11 @@ fn reserved_bits(format: Format, control: &Control, level: u8, entry: PageEntry)
     reserved
 }
 
-/// What the rights allow, as the page fault's error code if they don't.
+/// Whether the rights forbid an access.
 fn violation(control: &Control, rights: Rights, access: Access) -> bool {
+    if !control.cr0.contains(Cr0::PG) {
+        return false;
+    }
     let user_page = rights.contains(Rights::USER);
     if access.user && !user_page {
         return true;

@@ -130,6 +130,11 @@ impl Attributes {
     pub const fn is_granular(self) -> bool {
         self.0 & 0x8000 != 0
     }
+    /// The same without the bit that says 64-bit code, which means nothing outside long mode.
+    pub const fn without_long(self) -> Self {
+        Self(self.0 & !0x2000)
+    }
+
     /// The same with another DPL.
     pub const fn with_dpl(self, dpl: u8) -> Self {
         Self(self.0 & !0x60 | (dpl as u16) << 5)

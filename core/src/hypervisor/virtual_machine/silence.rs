@@ -120,8 +120,8 @@ impl VirtualMachine {
                 .collect();
             let cause = self.last_cause;
             self.shadow.pin(&mut self.host, &self.map, cause, frames);
-            let ring = if self.virtual_cpu.control.efer.contains(Efer::LMA) { 3 } else { 1 };
-            let count = descriptors.copy(&mut self.host, &table, limit, ring);
+            let long = self.virtual_cpu.control.efer.contains(Efer::LMA);
+            let count = descriptors.copy(&mut self.host, &table, limit, long);
             self.host.charge(cause, Primitive::Descriptor, count);
         }
         self.descriptors = Some(descriptors);

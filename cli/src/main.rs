@@ -1,0 +1,26 @@
+//! `paravane`: the command line of the emulator.
+
+mod arguments;
+mod choice;
+mod commands;
+mod manifest;
+mod numbers;
+mod output;
+mod session;
+mod status;
+mod worlds;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::Arguments;
+use output::Diagnostics;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match commands::execute(arguments.command) {
+        Ok(status) => status.into(),
+        Err(error) => Diagnostics::report(&error).into(),
+    }
+}
