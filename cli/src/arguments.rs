@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{completions, guests, inspect, man, run};
+use crate::commands::{compare, completions, guests, inspect, man, run};
 use crate::status;
 
 /// An educational full-system x86-64 emulator
@@ -23,6 +23,8 @@ pub struct Arguments {
 pub enum Command {
     #[command(after_long_help = status::HELP)]
     Run(run::Run),
+    #[command(after_long_help = compare::HELP)]
+    Compare(compare::Compare),
     Guests(guests::Guests),
     Inspect(inspect::Inspect),
     #[command(after_long_help = completions::HELP)]

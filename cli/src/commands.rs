@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod compare;
 pub mod completions;
 pub mod guests;
 pub mod inspect;
@@ -13,6 +14,7 @@ use crate::status::Status;
 pub fn execute(command: Command) -> anyhow::Result<Status> {
     match command {
         Command::Run(run) => run.execute(),
+        Command::Compare(compare) => compare.execute(),
         Command::Guests(guests) => guests.execute(),
         Command::Inspect(inspect) => inspect.execute(),
         Command::Completions(completions) => completions.execute(),

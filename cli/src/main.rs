@@ -4,9 +4,13 @@ mod arguments;
 mod choice;
 mod commands;
 mod manifest;
+mod module_file;
 mod numbers;
+mod outcome_json;
 mod output;
+mod preset;
 mod session;
+mod setup;
 mod status;
 mod worlds;
 

@@ -21,6 +21,9 @@ pub struct Manifest {
     /// The command line.
     #[serde(default)]
     pub append: String,
+    /// What is typed on the console.
+    #[serde(default)]
+    pub input: String,
 }
 
 impl Manifest {

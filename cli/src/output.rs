@@ -1,8 +1,11 @@
 //! Writing to standard output and standard error. A reader that goes away, as `head` does, ends
 //! the program without a word.
 
+use std::fs;
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
+use anyhow::Context;
 use thiserror::Error;
 
 use crate::status::Status;
@@ -33,6 +36,11 @@ pub fn write_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     write(text)
+}
+
+/// Writes a file that the user names.
+pub fn write_file(path: &Path, bytes: impl AsRef<[u8]>) -> anyhow::Result<()> {
+    fs::write(path, bytes).with_context(|| format!("can't write {}", path.display()))
 }
 
 /// What Paravane itself has to say, on standard error. Nothing can be done if that fails.

@@ -49,8 +49,12 @@ impl Status {
             Outcome::Guest(Stopped::Exit(0) | Stopped::PowerOff) => Self::SUCCESS,
             Outcome::Guest(Stopped::Exit(value)) => Self::of_exit_value(value),
             Outcome::Guest(Stopped::Reset) => Self::RESET,
+            Outcome::Guest(Stopped::Shutdown(reason)) => Self::of_exit_value(reason),
             Outcome::Guest(
-                Stopped::TripleFault(_) | Stopped::HaltedForever | Stopped::Unimplemented(_),
+                Stopped::TripleFault(_)
+                | Stopped::HaltedForever
+                | Stopped::Unimplemented(_)
+                | Stopped::Crashed,
             ) => Self::CRASH,
             Outcome::Guest(Stopped::Budget) | Outcome::Limit => Self::LIMIT,
             Outcome::Guest(Stopped::Idle) | Outcome::NoInput => Self::NO_INPUT,

@@ -1,23 +1,14 @@
-//! Which worlds this version has, and by which of its ways in a guest starts in each.
+//! Worlds on the command line, and by which of its ways in a guest starts in each.
 
 use paravane_core::guest_image::{GuestImage, StartKind};
 use paravane_core::worlds::World;
 
-/// The worlds that guests can be run in.
-const AVAILABLE: [World; 1] = [World::Bare];
-
-/// Whether this version has a world.
-pub fn is_available(world: World) -> bool {
-    AVAILABLE.contains(&world)
-}
-
 /// Parses `--world`.
 pub fn parse(name: &str) -> Result<World, String> {
-    match World::from_name(name) {
-        Some(world) if is_available(world) => Ok(world),
-        Some(_) => Err(format!("not in this version; this version has: {}", names(&AVAILABLE))),
-        None => Err(format!("no such world; there are: {}", names(&World::ALL))),
-    }
+    World::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = World::ALL.iter().map(|world| world.name()).collect();
+        format!("no such world; there are: {}", names.join(", "))
+    })
 }
 
 /// By which of its ways in an image can start in a world; or else why not, for each way.
@@ -40,8 +31,4 @@ fn starts(world: World) -> &'static [StartKind] {
         World::Bare | World::Trap | World::TrapX86 => &[StartKind::Pvh, StartKind::Multiboot],
         World::Pv => &[StartKind::XenPv],
     }
-}
-
-fn names(worlds: &[World]) -> String {
-    worlds.iter().map(|world| world.name()).collect::<Vec<_>>().join(", ")
 }

@@ -9,6 +9,7 @@ mod descriptor_shadow;
 pub mod frames;
 pub mod host;
 pub mod lies;
+pub mod paravirt;
 pub mod shadow_paging;
 mod virtual_bus;
 pub mod virtual_machine;

@@ -13,6 +13,7 @@ use paravane_cpu::{Activity, Bus, Cpu, Exception, Exit, Intercepts, Unimplemente
 use crate::accounting::{Costs, Ledger};
 use crate::board::{Board, Request};
 use crate::guest_image::{self, GuestImage, LoadError, LoadOptions, Start};
+use crate::hypervisor::paravirt::{Ended, Stop};
 use listening_bus::ListeningBus;
 
 /// Most RAM that a machine can have, in bytes: above lie the windows of a PC's devices.
@@ -54,6 +55,10 @@ pub enum Stopped {
     TripleFault([Exception; 3]),
     /// The guest needs something that this CPU does not have.
     Unimplemented(Unimplemented),
+    /// A paravirtual guest says that it crashed, or its hypervisor had to end it.
+    Crashed,
+    /// A paravirtual guest shut down with a reason of its own.
+    Shutdown(u32),
 }
 
 impl From<Request> for Stopped {
@@ -66,6 +71,23 @@ impl From<Request> for Stopped {
     }
 }
 
+impl From<&Ended> for Stopped {
+    fn from(ended: &Ended) -> Self {
+        match ended {
+            Ended::Budget => Self::Budget,
+            Ended::Idle => Self::Idle,
+            Ended::Exit(value) => Self::Exit(*value),
+            Ended::PowerOff | Ended::Stopped(Stop::PowerOff) => Self::PowerOff,
+            Ended::Reset | Ended::Stopped(Stop::Reboot) => Self::Reset,
+            Ended::Stopped(Stop::Suspend) => Self::Shutdown(2),
+            Ended::Stopped(Stop::Other(reason)) => Self::Shutdown(*reason),
+            Ended::Stopped(Stop::Crash | Stop::Crashed(_)) => Self::Crashed,
+            Ended::TripleFault(exceptions) => Self::TripleFault(*exceptions),
+            Ended::Unimplemented(what) => Self::Unimplemented(*what),
+        }
+    }
+}
+
 impl Stopped {
     /// Whether the guest can't go on.
     pub const fn is_final(self) -> bool {
@@ -74,7 +96,10 @@ impl Stopped {
 
     /// Whether it is the end of a guest that went wrong.
     pub const fn is_crash(self) -> bool {
-        matches!(self, Self::HaltedForever | Self::TripleFault(_) | Self::Unimplemented(_))
+        matches!(
+            self,
+            Self::HaltedForever | Self::TripleFault(_) | Self::Unimplemented(_) | Self::Crashed
+        )
     }
 }
 
@@ -86,6 +111,8 @@ impl fmt::Display for Stopped {
             Self::Exit(value) => write!(f, "the guest exited with value {value}"),
             Self::PowerOff => f.write_str("the guest turned the power off"),
             Self::Reset => f.write_str("the guest asked for a reset"),
+            Self::Crashed => f.write_str("the paravirtual guest crashed"),
+            Self::Shutdown(reason) => write!(f, "the guest shut down with reason {reason}"),
             Self::HaltedForever => f.write_str("the guest halted with interrupts disabled"),
             Self::TripleFault([first, second, third]) => {
                 write!(f, "triple fault: {first}, then {second}, then {third}")

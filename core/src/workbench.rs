@@ -3,14 +3,15 @@
 //! It hides which kind of machine runs the guest, and lends out what is worth looking at. Nothing
 //! is computed twice: the ledger is the one that was charged, the CPU the one that ran.
 
-use paravane_cpu::{Cpu, Ram};
+use paravane_cpu::{Activity, Bus, Cpu, Ram};
 use thiserror::Error;
 
 use crate::accounting::{Costs, Ledger};
 use crate::board::Board;
 use crate::guest_image::{GuestImage, LoadError, LoadOptions, StartKind};
+use crate::hypervisor::paravirt::{BuildError, ParavirtAbi, ParavirtualMachine};
 use crate::hypervisor::virtual_machine::DEFAULT_POOL;
-use crate::hypervisor::{Processor, ShadowPolicy, VirtualMachine, lies::Lies};
+use crate::hypervisor::{Host, Processor, ShadowPolicy, VirtualMachine, lies::Lies};
 use crate::machine::{DEFAULT_MEMORY, Machine, PortAccess, Stopped};
 use crate::worlds::World;
 
@@ -27,6 +28,8 @@ pub struct Setup {
     pub shadow: ShadowPolicy,
     /// Memory for shadow tables in bytes.
     pub pool: u64,
+    /// Makes the hypercall ABI of the paravirtual world. It comes from above this crate.
+    pub personality: Option<fn() -> Box<dyn ParavirtAbi>>,
 }
 
 impl Default for Setup {
@@ -37,6 +40,7 @@ impl Default for Setup {
             costs: Costs::free(),
             shadow: ShadowPolicy::Cached,
             pool: DEFAULT_POOL,
+            personality: None,
         }
     }
 }
@@ -47,6 +51,9 @@ pub enum StartError {
     /// The image can't be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The image can't be built into a paravirtual domain.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// The image lacks what the world needs.
     #[error("{name}: can't run in the world {world}: {missing}")]
     Missing {
@@ -79,6 +86,7 @@ impl GuestView<'_> {
 enum Running {
     Bare(Box<Machine>),
     Virtual(Box<VirtualMachine>),
+    Paravirtual(Box<ParavirtualMachine>),
 }
 
 /// A guest in a world.
@@ -98,7 +106,7 @@ impl Workbench {
         image: &GuestImage,
         options: &LoadOptions,
     ) -> Result<Self, StartError> {
-        let Setup { world, memory, costs, shadow, pool } = setup;
+        let Setup { world, memory, costs, shadow, pool, personality } = setup;
         let running = match world {
             World::Bare => {
                 let mut machine = Machine::with_costs(memory, costs);
@@ -112,16 +120,29 @@ impl Workbench {
                 machine.load(image, options)?;
                 Running::Virtual(Box::new(machine))
             }
-            World::Pv => return Err(Self::missing(world, image)),
+            World::Pv => {
+                let missing = |missing: String| StartError::Missing {
+                    name: image.name().into(),
+                    world,
+                    missing,
+                };
+                if let Some(what) = Self::missing_for_paravirtual(image) {
+                    return Err(missing(what));
+                }
+                let personality = personality
+                    .ok_or_else(|| missing("this program was built without hypercalls".into()))?;
+                let machine =
+                    ParavirtualMachine::new(personality(), image, options, memory, costs)?;
+                Running::Paravirtual(Box::new(machine))
+            }
         };
         Ok(Self { world, running })
     }
 
-    fn missing(world: World, image: &GuestImage) -> StartError {
-        let method = image.start_methods().into_iter().find(|m| m.kind == StartKind::XenPv);
-        let missing =
-            method.and_then(|method| method.missing).unwrap_or_else(|| "no personality".into());
-        StartError::Missing { name: image.name().into(), world, missing }
+    /// What an image lacks to run paravirtually.
+    fn missing_for_paravirtual(image: &GuestImage) -> Option<String> {
+        let methods = image.start_methods().into_iter();
+        methods.filter(|method| method.kind == StartKind::XenPv).find_map(|method| method.missing)
     }
 
     /// The world.
@@ -134,6 +155,7 @@ impl Workbench {
         match &mut self.running {
             Running::Bare(machine) => machine.run(budget),
             Running::Virtual(machine) => machine.run(budget),
+            Running::Paravirtual(machine) => Stopped::from(&machine.run(budget)),
         }
     }
 
@@ -142,7 +164,15 @@ impl Workbench {
     pub fn step(&mut self, accesses: &mut Vec<PortAccess>) -> Stopped {
         match &mut self.running {
             Running::Bare(machine) => machine.step(accesses),
-            Running::Virtual(machine) => machine.run(1),
+            Running::Virtual(machine) => {
+                // A CPU that sleeps with nothing to wake it sleeps on to the next event.
+                let board = &machine.host.board;
+                let asleep = machine.virtual_cpu.activity == Activity::Halted;
+                let event =
+                    if asleep && !board.interrupt_requested() { board.next_event() } else { 0 };
+                machine.run(event.saturating_sub(machine.host.cpu.cycles).max(1))
+            }
+            Running::Paravirtual(machine) => Stopped::from(&machine.run(1)),
         }
     }
 
@@ -151,6 +181,7 @@ impl Workbench {
         match &self.running {
             Running::Bare(machine) => &machine.board,
             Running::Virtual(machine) => &machine.host.board,
+            Running::Paravirtual(machine) => &machine.host.board,
         }
     }
 
@@ -159,6 +190,7 @@ impl Workbench {
         match &mut self.running {
             Running::Bare(machine) => &mut machine.board,
             Running::Virtual(machine) => &mut machine.host.board,
+            Running::Paravirtual(machine) => &mut machine.host.board,
         }
     }
 
@@ -167,6 +199,7 @@ impl Workbench {
         match &self.running {
             Running::Bare(machine) => &machine.cpu,
             Running::Virtual(machine) => &machine.host.cpu,
+            Running::Paravirtual(machine) => &machine.host.cpu,
         }
     }
 
@@ -175,6 +208,7 @@ impl Workbench {
         let cpu = match &self.running {
             Running::Bare(machine) => &machine.cpu,
             Running::Virtual(machine) => &machine.virtual_cpu,
+            Running::Paravirtual(machine) => &machine.host.cpu,
         };
         GuestView { cpu, ram: &self.real_cpu().ram }
     }
@@ -188,10 +222,8 @@ impl Workbench {
     pub fn instructions(&self) -> u64 {
         match &self.running {
             Running::Bare(machine) => machine.cpu.instructions,
-            Running::Virtual(machine) => {
-                let ledger = &machine.host.ledger;
-                ledger.guest_kernel.instructions + ledger.guest_user.instructions
-            }
+            Running::Virtual(machine) => guest_instructions(&machine.host),
+            Running::Paravirtual(machine) => guest_instructions(&machine.host),
         }
     }
 
@@ -200,6 +232,7 @@ impl Workbench {
         match &self.running {
             Running::Bare(machine) => machine.ledger(),
             Running::Virtual(machine) => machine.host.ledger.clone(),
+            Running::Paravirtual(machine) => machine.host.ledger.clone(),
         }
     }
 
@@ -208,6 +241,7 @@ impl Workbench {
         match &self.running {
             Running::Bare(machine) => &machine.costs,
             Running::Virtual(machine) => &machine.host.costs,
+            Running::Paravirtual(machine) => &machine.host.costs,
         }
     }
 
@@ -218,4 +252,8 @@ impl Workbench {
             _ => None,
         }
     }
+}
+
+fn guest_instructions(host: &Host) -> u64 {
+    host.ledger.guest_kernel.instructions + host.ledger.guest_user.instructions
 }

@@ -1,5 +1,7 @@
 //! Reports of guests that went wrong, whatever they did before.
 
+#![allow(clippy::expect_used, reason = "a test may panic")]
+
 use paravane_core::guest_image::{GuestImage, LoadOptions};
 use paravane_core::machine::report::{Report, Step};
 use paravane_core::workbench::{Setup, Workbench};

@@ -4,7 +4,12 @@
 //! exception, executes a few dozen instructions, sensitive ones among them, and halts. With no
 //! hypervisor, that is what the processor does; with one, it must be the same, bit by bit.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may panic and speak"
+)]
 
 use paravane_core::accounting::Costs;
 use paravane_core::hypervisor::{Processor, ShadowPolicy, VirtualMachine};
@@ -225,7 +230,7 @@ fn tables(put: &mut impl FnMut(u64, &[u8]), random: &mut Random, mode: Mode) {
     if mode == Mode::TwoLevel {
         put(TABLES, &(TABLES as u32 + 0x1007).to_le_bytes());
         for page in 0..pages {
-            let entry = (page * PAGE_SIZE | rights(page)) as u32;
+            let entry = ((page * PAGE_SIZE) | rights(page)) as u32;
             put(TABLES + 0x1000 + page * 4, &entry.to_le_bytes());
         }
         return;
@@ -236,7 +241,7 @@ fn tables(put: &mut impl FnMut(u64, &[u8]), random: &mut Random, mode: Mode) {
     put(three, &(two | upper).to_le_bytes());
     put(two, &(one | 7).to_le_bytes());
     for page in 0..pages {
-        put(one + page * 8, &(page * PAGE_SIZE | rights(page)).to_le_bytes());
+        put(one + page * 8, &((page * PAGE_SIZE) | rights(page)).to_le_bytes());
     }
 }
 

@@ -30,14 +30,14 @@ extern u8 native_stubs[256][16];
 extern void native_system_call(void);
 extern u64 native_kernel_stack;
 
-static struct idt_gate idt[256] __attribute__((aligned(16)));
+struct idt_gate native_idt[256] __attribute__((aligned(16)));
 static struct task_state task_state = {.io_map = sizeof task_state};
 static u8 double_fault_stack[4096] __attribute__((aligned(16)));
 
 static void set_trap_gate(unsigned vector, unsigned ring)
 {
     u64 entry = (u64)native_stubs[vector];
-    idt[vector] = (struct idt_gate){
+    native_idt[vector] = (struct idt_gate){
         .offset_low = (u16)entry,
         .offset_middle = (u16)(entry >> 16),
         .offset_high = (u32)(entry >> 32),
@@ -103,6 +103,8 @@ static void idle(void) { asm volatile("sti; hlt" : : : "memory"); }
 
 #define COM1 0x3f8
 #define LINE_STATUS (COM1 + 5)
+#define SCRATCH (COM1 + 7) /* a byte that the UART only keeps */
+#define SCRATCH_VALUE 0x5a
 #define STATUS_RECEIVED 0x01
 #define STATUS_TRANSMITTER_EMPTY 0x20
 
@@ -115,6 +117,7 @@ static void console_start(void)
     out8(COM1 + 1, 0x00);
     out8(COM1 + 3, 0x03); /* 8 bits, no parity, 1 stop bit */
     out8(COM1 + 4, 0x0b); /* DTR, RTS, and OUT2, which lets interrupts through */
+    out8(SCRATCH, SCRATCH_VALUE);
 }
 
 static void console_write(const char *text, size_t length)
@@ -186,10 +189,38 @@ static bool timer_pending(void)
 static u64 entry_for(u64 physical, u64 flags) { return physical | flags; }
 static u64 entry_target(u64 entry) { return entry & ENTRY_ADDRESS; }
 static void adopt_table(void *page, unsigned level) { (void)page, (void)level; }
+static void release_table(void *page, unsigned level) { (void)page, (void)level; }
 static void set_entry(u64 *entry, u64 value) { *(volatile u64 *)entry = value; }
-static void forget_page(u64 linear) { invalidate_page(linear); }
+
+/* In a batch, one CR3 load at the end takes the place of many INVLPGs. */
+static bool batching, forgetting_due;
+
+static void forget_page(u64 linear)
+{
+    forgetting_due = batching;
+    if (!batching)
+        invalidate_page(linear);
+}
+
+static void batch(bool on)
+{
+    batching = on;
+    if (!on && forgetting_due)
+        write_cr3(read_cr3());
+    forgetting_due = false;
+}
+
 static u64 *root_table(void) { return (u64 *)(read_cr3() & ENTRY_ADDRESS); }
 static void use_address_space(const struct address_space *space) { write_cr3((u64)space->root); }
+
+/* ---- Visits: the UART's scratch register ---- */
+
+static u8 visit(void) { return in8(SCRATCH); }
+
+static void visit_often(u8 *answers, unsigned count)
+{
+    asm volatile("rep insb" : "+D"(answers), "+c"(count) : "d"(SCRATCH) : "memory");
+}
 
 /* ---- The end ---- */
 
@@ -227,7 +258,7 @@ void native_start(void)
     struct {
         u16 limit;
         u64 base;
-    } __attribute__((packed)) idt_register = {sizeof idt - 1, (u64)idt};
+    } __attribute__((packed)) idt_register = {sizeof native_idt - 1, (u64)native_idt};
     asm volatile("lidt %0" : : "m"(idt_register));
 
     console_start();
@@ -254,12 +285,16 @@ const struct privileged_operations native_operations = {
     .entry_for = entry_for,
     .entry_target = entry_target,
     .adopt_table = adopt_table,
+    .release_table = release_table,
     .set_entry = set_entry,
     .forget_page = forget_page,
+    .batch = batch,
     .root_table = root_table,
     .use_address_space = use_address_space,
     .set_kernel_stack = set_kernel_stack,
     .system_calls_start = system_calls_start,
+    .visit = visit,
+    .visit_often = visit_often,
     .shutdown = shutdown,
     .reboot = reboot,
 };

@@ -18,6 +18,8 @@
     .endm
 
     .section .note.Xen, "a", @note
+    .globl elf_notes
+elf_notes:
     note_value 1, xen_start             # ENTRY
     note_value 2, xen_hypercall_page    # HYPERCALL_PAGE
     note_value 3, 0                     # VIRT_BASE: linear = guest-physical

@@ -33,8 +33,13 @@ struct address_space {
     u64 *user_root;
 };
 
-/* Takes a zeroed frame. The arena is small and frames are never given back. */
+/* Frames. Each has one user when it is taken, zeroed; it is free again when every user has given
+   it back. Giving back memory that was never taken (a page of the image, say) does nothing. */
 void *frame_take(void);
+void frame_share(const void *frame);
+void frame_give(const void *frame);
+unsigned frame_users(const void *frame);
+unsigned frames_in_use(void);
 
 /* The entry that maps `linear` at `level` (1: 4 KiB, 2: 2 MiB, 3: 1 GiB). Missing tables on
    the way are made; they allow everything, so that the last entry decides. */
@@ -43,4 +48,10 @@ u64 *page_entry(u64 *root, u64 linear, unsigned level);
 /* Maps one 4 KiB page. */
 void page_map(u64 *root, u64 linear, const void *frame, u64 flags);
 
+/* Visits each 4 KiB page that is present in the window. */
+void pages_visit(u64 *root, void (*visit)(u64 linear, u64 *entry, void *context), void *context);
+
 struct address_space address_space_make(void);
+
+/* Gives back the tables and all frames in the window. The CPU must be in another space. */
+void address_space_free(const struct address_space *space);

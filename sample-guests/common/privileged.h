@@ -42,18 +42,31 @@ struct privileged_operations {
 
     /* Page tables. Entries hold what the paging hardware wants: guest-physical addresses
        on a bare PC, machine addresses under Xen. entry_for and entry_target convert.
-       A zeroed page must be adopted before an entry refers to it as a table. */
+       A zeroed page must be adopted before an entry refers to it as a table, and released
+       before it serves for something else: roots first, when no CPU uses them any more. */
     u64 (*entry_for)(u64 physical, u64 flags);
     u64 (*entry_target)(u64 entry);
     void (*adopt_table)(void *page, unsigned level);
+    void (*release_table)(void *page, unsigned level);
     void (*set_entry)(u64 *entry, u64 value);
     void (*forget_page)(u64 linear);
+
+    /* Batches. From batch(true) to batch(false), set_entry and forget_page may put their work off
+       and do it together; afterwards all is done. No tables are adopted or released in between.
+       (Linux calls this the lazy MMU mode.) */
+    void (*batch)(bool on);
+
     u64 *(*root_table)(void);
     void (*use_address_space)(const struct address_space *space);
 
     /* Ring 3: where traps from it find their stack, and who serves SYSCALL. */
     void (*set_kernel_stack)(u64 top);
     void (*system_calls_start)(void);
+
+    /* A visit to whoever stands behind the devices: answers at once, always the same, changes
+       nothing. visit_often makes `count` visits through the doorway once, if that's possible. */
+    u8 (*visit)(void);
+    void (*visit_often)(u8 *answers, unsigned count);
 
     /* The end. `value` 0 means success. */
     void (*shutdown)(u32 value) __attribute__((noreturn));

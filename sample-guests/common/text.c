@@ -37,6 +37,35 @@ bool text_equal(const char *a, const char *b)
     return length == text_length(b) && memcmp(a, b, length) == 0;
 }
 
+/* The first word of `text` that begins with `start`, or null. */
+static const char *find_word(const char *text, const char *start)
+{
+    size_t length = text_length(start);
+    while (*text) {
+        size_t i = 0;
+        while (i < length && text[i] == start[i])
+            i++;
+        if (i == length)
+            return text;
+        while (*text && *text != ' ')
+            text++;
+        while (*text == ' ')
+            text++;
+    }
+    return NULL;
+}
+
+u64 text_number(const char *text, const char *key, u64 otherwise)
+{
+    const char *digit = find_word(text, key);
+    if (!digit)
+        return otherwise;
+    u64 number = 0;
+    for (digit += text_length(key); *digit >= '0' && *digit <= '9'; digit++)
+        number = number * 10 + (u64)(*digit - '0');
+    return number;
+}
+
 bool text_has_word(const char *text, const char *word)
 {
     size_t length = text_length(word);

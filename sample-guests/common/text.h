@@ -9,5 +9,8 @@ int memcmp(const void *a, const void *b, size_t length);
 size_t text_length(const char *text);
 bool text_equal(const char *a, const char *b);
 
+/* The decimal number after `key` ("count=") in the space-separated list `text`, or `otherwise`. */
+u64 text_number(const char *text, const char *key, u64 otherwise);
+
 /* Does `word` stand in the space-separated list `text`? (For command lines.) */
 bool text_has_word(const char *text, const char *word);

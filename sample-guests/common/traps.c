@@ -26,7 +26,12 @@ bool exception_has_error_code(unsigned vector)
 
 bool frame_from_user(const struct trap_frame *frame) { return frame->cs == privileged->user_code; }
 
-void trap_handle(unsigned vector, trap_handler handler) { handlers[vector] = handler; }
+trap_handler trap_handle(unsigned vector, trap_handler handler)
+{
+    trap_handler old = handlers[vector];
+    handlers[vector] = handler;
+    return old;
+}
 
 void traps_start(void)
 {

@@ -36,8 +36,9 @@ typedef void (*trap_handler)(struct trap_frame *frame);
 /* Sets all gates. INT 0x80 is open to ring 3. */
 void traps_start(void);
 
-/* From now on `vector` is handled by `handler`. Unhandled traps end the guest. */
-void trap_handle(unsigned vector, trap_handler handler);
+/* From now on `vector` is handled by `handler`. Unhandled traps end the guest. Returns the handler
+   that it had. */
+trap_handler trap_handle(unsigned vector, trap_handler handler);
 
 /* "#PF" and so on; "" for what isn't an exception. */
 const char *exception_name(unsigned vector);

@@ -196,11 +196,45 @@ static u64 entry_for(u64 physical, u64 flags)
 
 static u64 entry_target(u64 entry) { return MACHINE_TO_PHYSICAL[(entry & ENTRY_ADDRESS) / PAGE_SIZE] * PAGE_SIZE; }
 
+static bool batching, forgetting_due;
+static struct xen_mmu_update updates[64]; /* what a batch has put off */
+static unsigned updates_due;
+
+/* All that is due, in two calls through the doorway at once. */
+static void catch_up(void)
+{
+    struct xen_mmuext flush = {.command = MMUEXT_FLUSH_TLB};
+    struct xen_call calls[2];
+    unsigned count = 0;
+    if (updates_due)
+        calls[count++] = (struct xen_call){HYPERCALL_MMU_UPDATE, 0, {(u64)updates, updates_due, 0, DOMAIN_SELF}};
+    if (forgetting_due)
+        calls[count++] = (struct xen_call){HYPERCALL_MMUEXT_OP, 0, {(u64)&flush, 1, 0, DOMAIN_SELF}};
+    if (count && hypercall(HYPERCALL_MULTICALL, (u64)calls, count, 0, 0))
+        panic("Xen refused a multicall");
+    for (unsigned i = 0; i < count; i++)
+        if (calls[i].result)
+            panic("Xen refused call %u of a batch of %u entries", i, updates_due);
+    updates_due = 0;
+    forgetting_due = false;
+}
+
+static void batch(bool on)
+{
+    batching = on;
+    catch_up();
+}
+
 static void set_entry(u64 *entry, u64 value)
 {
     struct xen_mmu_update update = {.entry = entry_for((u64)entry, 0), .value = value};
-    if (hypercall(HYPERCALL_MMU_UPDATE, (u64)&update, 1, 0, DOMAIN_SELF))
+    if (batching) {
+        if (updates_due == LENGTH(updates))
+            catch_up();
+        updates[updates_due++] = update;
+    } else if (hypercall(HYPERCALL_MMU_UPDATE, (u64)&update, 1, 0, DOMAIN_SELF)) {
         panic("Xen refused the page table entry 0x%lx", value);
+    }
 }
 
 static void mmuext(u32 command, u64 frame_or_address)
@@ -218,14 +252,48 @@ static void adopt_table(void *page, unsigned level)
         mmuext(MMUEXT_PIN_L4, machine_frames[(u64)page / PAGE_SIZE]);
 }
 
-static void forget_page(u64 linear) { mmuext(MMUEXT_INVALIDATE_PAGE, linear); }
+/* No table any more: its owner may write to it again. */
+static void release_table(void *page, unsigned level)
+{
+    if (level == 4)
+        mmuext(MMUEXT_UNPIN, machine_frames[(u64)page / PAGE_SIZE]);
+    u64 entry = entry_for((u64)page, ENTRY_PRESENT | ENTRY_WRITABLE);
+    if (hypercall(HYPERCALL_UPDATE_VA_MAPPING, (u64)page, entry, UPDATE_INVALIDATE_PAGE, 0))
+        panic("Xen still needs the table at 0x%lx", (u64)page);
+}
+
+static void forget_page(u64 linear)
+{
+    if (batching)
+        forgetting_due = true;
+    else
+        mmuext(MMUEXT_INVALIDATE_PAGE, linear);
+}
+
 static u64 *root_table(void) { return (u64 *)xen->root_table; }
 
 static void use_address_space(const struct address_space *space)
 {
     mmuext(MMUEXT_NEW_BASEPTR, machine_frames[(u64)space->root / PAGE_SIZE]);
-    if (space->user_root)
-        mmuext(MMUEXT_NEW_USER_BASEPTR, machine_frames[(u64)space->user_root / PAGE_SIZE]);
+    mmuext(MMUEXT_NEW_USER_BASEPTR, space->user_root ? machine_frames[(u64)space->user_root / PAGE_SIZE] : 0);
+}
+
+/* ---- Visits: the hypercall that does next to nothing ---- */
+
+static u8 visit(void) { return (u8)hypercall(HYPERCALL_XEN_VERSION, 0, 0, 0, 0); }
+
+static void visit_often(u8 *answers, unsigned count)
+{
+    static struct xen_call calls[32];
+    while (count) {
+        unsigned some = count < LENGTH(calls) ? count : LENGTH(calls);
+        for (unsigned i = 0; i < some; i++)
+            calls[i] = (struct xen_call){.number = HYPERCALL_XEN_VERSION};
+        hypercall(HYPERCALL_MULTICALL, (u64)calls, some, 0, 0);
+        for (unsigned i = 0; i < some; i++)
+            *answers++ = (u8)calls[i].result;
+        count -= some;
+    }
 }
 
 /* ---- The end ---- */
@@ -261,12 +329,16 @@ static const struct privileged_operations xen_operations = {
     .entry_for = entry_for,
     .entry_target = entry_target,
     .adopt_table = adopt_table,
+    .release_table = release_table,
     .set_entry = set_entry,
     .forget_page = forget_page,
+    .batch = batch,
     .root_table = root_table,
     .use_address_space = use_address_space,
     .set_kernel_stack = set_kernel_stack,
     .system_calls_start = system_calls_start,
+    .visit = visit,
+    .visit_often = visit_often,
     .shutdown = shutdown,
     .reboot = reboot,
 };

@@ -7,6 +7,7 @@ enum hypercall {
     HYPERCALL_SET_TRAP_TABLE = 0,
     HYPERCALL_MMU_UPDATE = 1,
     HYPERCALL_STACK_SWITCH = 3,
+    HYPERCALL_MULTICALL = 13,
     HYPERCALL_UPDATE_VA_MAPPING = 14,
     HYPERCALL_SET_TIMER_OP = 15,
     HYPERCALL_XEN_VERSION = 17,
@@ -82,11 +83,20 @@ struct xen_mmuext {
 };
 
 #define MMUEXT_PIN_L4 3
+#define MMUEXT_UNPIN 4
 #define MMUEXT_NEW_BASEPTR 5
+#define MMUEXT_FLUSH_TLB 6
 #define MMUEXT_INVALIDATE_PAGE 7
 #define MMUEXT_NEW_USER_BASEPTR 15
 
 #define UPDATE_INVALIDATE_PAGE 2
+
+/* One of many hypercalls that go through the doorway together. */
+struct xen_call {
+    u64 number;
+    long result;
+    u64 arguments[6];
+};
 
 struct xen_callback {
     u16 type, flags;

@@ -74,8 +74,6 @@ struct Symbol {
 struct World {
     name: &'static str,
     title: &'static str,
-    /// Whether this version of Paravane has the world.
-    available: bool,
     /// How the image can start in it.
     start: Option<String>,
     /// If it can't: what is missing for each way.
@@ -154,7 +152,6 @@ fn worlds(image: &GuestImage) -> Vec<World> {
         World {
             name: world.name(),
             title: world.title(),
-            available: worlds::is_available(world),
             start,
             missing: missing
                 .map(|(kind, reason)| Missing { start: kind.to_string(), reason })

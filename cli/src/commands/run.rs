@@ -1,8 +1,8 @@
 //! `paravane run`: runs a guest.
 
 mod json;
+mod lies;
 mod look_further;
-mod module_file;
 mod report_json;
 
 use std::fs::File;
@@ -11,19 +11,23 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueHint};
-use paravane_core::guest_image::LoadOptions;
+use paravane_core::accounting::Costs;
+use paravane_core::accounting::costs::DEFAULT_PRESET;
+use paravane_core::machine::Stopped;
 use paravane_core::machine::report::Report;
-use paravane_core::machine::{DEFAULT_MEMORY, MAX_MEMORY, MIN_MEMORY, Stopped};
+use paravane_core::places::NearSymbol;
+use paravane_core::report::LedgerReport;
 use paravane_core::workbench::{Setup, Workbench};
 use paravane_core::worlds::World;
 
 use crate::choice::Choice;
-use crate::numbers::{Size, parse_count, parse_size};
+use crate::numbers::parse_count;
 use crate::output::{self, Diagnostics};
 use crate::session::{Input, Outcome, RawTerminal, Screen, Session, Summary, Topic, Tracer};
+use crate::setup::SetupOptions;
 use crate::status::Status;
 use crate::worlds;
-use module_file::ModuleFile;
+use lies::LiesReport;
 
 /// Run a guest, with its serial console on standard input and output
 ///
@@ -35,6 +39,8 @@ use module_file::ModuleFile;
 ///
 /// The debug console (port 0xE9) goes to standard error, each line marked as such. A summary on
 /// standard error tells why the run ended; a crash, or reaching --limit, is followed by a report.
+/// With a hypervisor, or with --preset, the ledger follows: what left the CPU, how often, and what
+/// it cost; on a CPU of 1998 also what the guest was told wrongly.
 #[derive(Debug, Args)]
 pub struct Run {
     /// A sample guest's name, or a file (anything with a "/" or "." in it): an ELF file with a
@@ -46,21 +52,8 @@ pub struct Run {
     #[arg(long, default_value = "bare", value_parser = worlds::parse)]
     world: World,
 
-    /// The machine's memory, such as 64M [default: what the sample guest's manifest says, or 128M]
-    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
-    memory: Option<u64>,
-
-    /// The guest's command line [default: what the sample guest's manifest says, or nothing]
-    #[arg(long, value_name = "CMDLINE", allow_hyphen_values = true)]
-    append: Option<String>,
-
-    /// A file that the loader passes to the guest, such as an initial RAM disk; can be repeated
-    #[arg(long = "module", value_name = "FILE[=NAME]", value_hint = ValueHint::FilePath)]
-    modules: Vec<String>,
-
-    /// End the run after this many instructions, such as 1000000 or 25M
-    #[arg(long, value_name = "INSTRUCTIONS", value_parser = parse_count)]
-    limit: Option<u64>,
+    #[command(flatten)]
+    setup: SetupOptions,
 
     /// Trace what the guest does, a line each: instructions (the default), exceptions, ports
     #[arg(
@@ -88,6 +81,10 @@ pub struct Run {
     )]
     trace_after: u64,
 
+    /// Write the ledger (what each cause of exits cost) to a file of comma-separated values
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    csv: Option<PathBuf>,
+
     /// Print one JSON object at the end, with the console's text in it, and nothing else
     #[arg(long)]
     json: bool,
@@ -100,15 +97,16 @@ struct Finished<'a> {
     workbench: &'a Workbench,
     summary: Summary<'a>,
     report: Option<Report>,
+    ledger: LedgerReport,
+    lies: Option<LiesReport>,
 }
 
 impl Run {
     /// Runs the guest.
     pub fn execute(self) -> anyhow::Result<Status> {
         let choice = Choice::of(&self.guest)?;
-        let setup =
-            Setup { world: self.world, memory: self.memory_size(&choice), ..Setup::default() };
-        let workbench = Workbench::start(setup, &choice.image, &self.load_options(&choice)?)?;
+        let options = self.setup.load_options(&choice)?;
+        let workbench = Workbench::start(self.setup(&choice)?, &choice.image, &options)?;
         let tracer = self.tracer(&choice)?;
 
         let terminal = if self.json { None } else { RawTerminal::if_interactive() };
@@ -116,13 +114,14 @@ impl Run {
         let screen = if self.json { Screen::captured() } else { Screen::shown(is_raw) };
         let input = Input::connect(is_raw)?;
         let session = Session::new(workbench, input, screen);
-        let mut session = session.with_tracer(tracer).with_limit(self.limit);
+        let mut session = session.with_tracer(tracer).with_limit(self.setup.limit);
         let ended = session.run();
         drop(terminal);
 
         let ended = ended?;
         let captured = session.take_captured();
         let workbench = &session.workbench;
+        let symbol = |address| NearSymbol::of(&choice.image, address).map(|near| near.to_string());
         let finished = Finished {
             run: &self,
             choice: &choice,
@@ -134,8 +133,13 @@ impl Run {
             },
             report: stopped_badly(ended.outcome)
                 .map(|stopped| Report::of(workbench, &choice.image, stopped)),
+            ledger: LedgerReport::new(&workbench.ledger(), workbench.costs(), &symbol),
+            lies: workbench.lies().map(|lies| LiesReport::new(lies, symbol)),
             workbench,
         };
+        if let Some(path) = &self.csv {
+            output::write_file(path, finished.ledger.to_csv())?;
+        }
         if self.json {
             output::write_json(&json::object(&finished, captured))?;
         } else {
@@ -144,23 +148,24 @@ impl Run {
         Ok(Status::of(ended.outcome))
     }
 
-    fn memory_size(&self, choice: &Choice) -> u64 {
-        let usual = choice.manifest.as_ref().map(|manifest| manifest.memory_mib << 20);
-        self.memory.or(usual).unwrap_or(DEFAULT_MEMORY)
-    }
-
-    fn command_line(&self, choice: &Choice) -> String {
-        let usual = choice.manifest.as_ref().map(|manifest| manifest.append.clone());
-        self.append.clone().or(usual).unwrap_or_default()
-    }
-
-    fn load_options(&self, choice: &Choice) -> anyhow::Result<LoadOptions> {
-        let modules = self.modules.iter().map(|text| ModuleFile::parse(text).read());
-        Ok(LoadOptions {
-            command_line: self.command_line(choice),
-            modules: modules.collect::<anyhow::Result<_>>()?,
-            start: None,
+    fn setup(&self, choice: &Choice) -> anyhow::Result<Setup> {
+        let costs = match self.setup.costs()? {
+            Some(costs) => costs,
+            None if self.world == World::Bare => Costs::free(),
+            None => Costs::preset(DEFAULT_PRESET)?,
+        };
+        Ok(Setup {
+            world: self.world,
+            memory: self.setup.memory_size(choice),
+            costs,
+            shadow: self.setup.shadow.into(),
+            ..Setup::default()
         })
+    }
+
+    /// Whether the ledger tells anything: somebody charged something.
+    fn shows_ledger(&self) -> bool {
+        self.world != World::Bare || self.setup.preset.is_some()
     }
 
     fn tracer<'a>(&self, choice: &'a Choice) -> anyhow::Result<Option<Tracer<'a>>> {
@@ -182,13 +187,18 @@ impl Run {
 impl Finished<'_> {
     /// What is said on standard error.
     fn text(&self) -> String {
-        match &self.report {
-            Some(report) => {
-                let hint = look_further::hint(self.run, self.summary.instructions);
-                format!("{}\n\n{report}\n{hint}\n", self.summary)
-            }
-            None => format!("{}\n", self.summary),
+        let mut parts = vec![format!("{}\n", self.summary)];
+        if let Some(report) = &self.report {
+            let hint = look_further::hint(self.run, self.summary.instructions);
+            parts.push(format!("{report}\n{hint}\n"));
         }
+        if self.run.shows_ledger() {
+            let title = &self.workbench.costs().title;
+            parts.push(format!("Cost preset {}: {title}\n", self.ledger.preset));
+            parts.push(self.ledger.to_text());
+        }
+        parts.extend(self.lies.as_ref().map(LiesReport::to_text));
+        parts.join("\n")
     }
 }
 
@@ -199,12 +209,4 @@ fn stopped_badly(outcome: Outcome) -> Option<Stopped> {
         Outcome::Limit => Some(Stopped::Budget),
         _ => None,
     }
-}
-
-fn parse_memory(text: &str) -> Result<u64, String> {
-    let size = parse_size(text)?;
-    if (MIN_MEMORY..=MAX_MEMORY).contains(&size) {
-        return Ok(size);
-    }
-    Err(format!("a machine has {} to {}", Size(MIN_MEMORY), Size(MAX_MEMORY)))
 }

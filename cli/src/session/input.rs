@@ -20,6 +20,8 @@ use crate::status::Status;
 
 /// How many bytes are read at once.
 const PIECE: usize = 4096;
+/// How much may wait for a guest that doesn't listen while a person types; more is lost.
+const TYPED_LIMIT: usize = 64 << 10;
 /// What Ctrl-C sends in raw mode.
 const CTRL_C: u8 = 3;
 
@@ -33,7 +35,7 @@ enum Event {
     Interrupt,
 }
 
-/// Standard input.
+/// Standard input, or what is in its place.
 pub struct Input {
     events: Receiver<Event>,
     requests: Sender<()>,
@@ -88,6 +90,22 @@ impl Input {
         })
     }
 
+    /// Text in place of standard input: all of it is there from the start.
+    pub fn typed(text: Vec<u8>) -> Self {
+        // Nobody is at the other ends.
+        let (requests, _) = mpsc::channel();
+        let (_, events) = mpsc::channel();
+        Self {
+            events,
+            requests,
+            interrupted: Arc::default(),
+            kind: Kind::File,
+            pending: text,
+            reading: false,
+            ended: true,
+        }
+    }
+
     /// Whether a person types, and sees each letter's effect at once.
     pub fn is_interactive(&self) -> bool {
         self.kind == Kind::RawTerminal
@@ -103,9 +121,10 @@ impl Input {
         self.ended && self.pending.is_empty()
     }
 
-    /// Whether there is something that the guest has no room for.
+    /// Whether there is something that the guest has no room for, so that no more is read. From
+    /// a person it always is: there may be a Ctrl-C in it.
     pub fn is_stuck(&self) -> bool {
-        !self.pending.is_empty()
+        !self.pending.is_empty() && !self.is_interactive()
     }
 
     /// Gives the guest what has come and what it has room for. Returns whether it took anything.
@@ -115,7 +134,7 @@ impl Input {
             let accepted = board.console_input(&self.pending);
             fed |= accepted > 0;
             self.pending.drain(..accepted.min(self.pending.len()));
-            if !self.pending.is_empty() || self.ended || self.interrupted() {
+            if self.is_stuck() || self.ended || self.interrupted() {
                 return fed;
             }
             self.request();
@@ -130,7 +149,7 @@ impl Input {
 
     /// Waits until something happens outside, or a time has passed.
     pub fn wait(&mut self, at_most: Option<Duration>) {
-        if self.pending.is_empty() {
+        if !self.is_stuck() {
             self.request();
         }
         let event = match at_most {
@@ -156,7 +175,9 @@ impl Input {
                 if self.is_interactive() && bytes.contains(&CTRL_C) {
                     self.interrupted.store(true, Ordering::Relaxed);
                 }
-                self.pending.extend(bytes);
+                if !self.is_interactive() || self.pending.len() < TYPED_LIMIT {
+                    self.pending.extend(bytes);
+                }
             }
             Event::End => {
                 self.reading = false;

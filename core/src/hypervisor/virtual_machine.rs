@@ -402,7 +402,7 @@ impl VirtualMachine {
         self.charge_work(cause, &work);
         for machine in &work.traced_writes {
             if let Some(guest) = self.map.guest_address(*machine) {
-                self.shadow.guest_wrote(&mut self.host, cause, guest);
+                self.shadow.guest_wrote(&mut self.host, &self.map, cause, guest);
             }
         }
         self.descriptors_may_be_stale(&work);
@@ -486,9 +486,14 @@ fn total([inner, outer]: [Counts; 2]) -> Counts {
     inner.plus(&outer)
 }
 
+/// Every exception leaves.
+fn all_exceptions() -> Intercepts {
+    Vector::ALL.into_iter().fold(Intercepts::NONE, Intercepts::with_exception)
+}
+
 /// The ideal CPU of Popek and Goldberg's theorem: every sensitive instruction leaves.
 fn every_sensitive_instruction() -> Intercepts {
-    let exceptions = Vector::ALL.into_iter().fold(Intercepts::NONE, Intercepts::with_exception);
+    let exceptions = all_exceptions();
     let mut all = Sensitive::ALL
         .iter()
         .filter(|instruction| **instruction != Sensitive::Pause)

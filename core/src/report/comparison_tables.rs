@@ -70,11 +70,11 @@ impl Comparison {
         tables
     }
 
-    /// All tables as text, with the headline and the warnings after them.
+    /// The headline, the warnings, and all tables as text.
     pub fn to_text(&self) -> String {
-        let mut parts: Vec<_> = self.tables().iter().map(Table::to_text).collect();
-        parts.push(self.headline() + "\n");
+        let mut parts = vec![self.headline() + "\n"];
         parts.extend(self.warnings().into_iter().map(|warning| warning + "\n"));
+        parts.extend(self.tables().iter().map(Table::to_text));
         parts.join("\n")
     }
 

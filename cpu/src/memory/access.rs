@@ -430,6 +430,23 @@ impl Cpu {
         Some(translation)
     }
 
+    /// Translates a linear address for whoever runs the CPU: rights are checked, and accessed and
+    /// dirty bits set, as for this access, but it takes no time and leaves the TLB alone.
+    ///
+    /// # Errors
+    /// The error code of the page fault that the access would raise.
+    pub fn translate_from_outside(&mut self, linear: u64, access: Access) -> Result<u64, u16> {
+        let Self { control, ram, frames, written_code, .. } = self;
+        let mut tables = Tables { ram, frames, written_code, references: 0 };
+        let translation = paging::walk(control, &mut tables, linear, access, &mut |_| {})?;
+        Ok(translation.physical)
+    }
+
+    /// Drops all translations but global ones, for whoever runs the CPU.
+    pub fn drop_non_global_translations(&mut self) {
+        self.tlb.flush_non_global();
+    }
+
     /// Reads memory at a linear address for tools. Changes nothing; stops at the first byte that
     /// is not mapped to RAM. Returns the bytes read.
     pub fn peek(&self, linear: u64, length: usize) -> Vec<u8> {

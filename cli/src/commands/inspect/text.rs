@@ -78,11 +78,10 @@ impl fmt::Display for Segment {
 impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, title, .. } = self;
-        let later = if self.available { "" } else { "; not in this version of Paravane" };
         match &self.start {
-            Some(start) => writeln!(f, "  {name:<9} ({title}) can start by {start}{later}"),
+            Some(start) => writeln!(f, "  {name:<9} ({title}) can start by {start}"),
             None => {
-                writeln!(f, "  {name:<9} ({title}) can't start{later}")?;
+                writeln!(f, "  {name:<9} ({title}) can't start")?;
                 self.missing.iter().try_for_each(|missing| {
                     writeln!(f, "            by {}: {}", missing.start, missing.reason)
                 })

@@ -1,11 +1,12 @@
 //! The JSON object of a run.
 
-use paravane_core::machine::Stopped;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::lies::LiesReport;
 use super::{Finished, report_json};
-use crate::session::{Captured, Outcome};
+use crate::outcome_json::End;
+use crate::session::Captured;
 use crate::status::Status;
 
 /// The object.
@@ -33,27 +34,20 @@ pub struct Object<'a> {
     /// The last power-on self test code (port 0x80).
     post_code: u8,
     report: Option<Value>,
-}
-
-/// Why the run ended.
-#[derive(Debug, Serialize)]
-struct End {
-    kind: &'static str,
-    /// The guest's exit value.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<u32>,
-    text: String,
+    ledger: Value,
+    /// On a CPU of 1998: what the guest was told wrongly.
+    lies: Option<Value>,
 }
 
 /// Makes the object.
 pub fn object<'a>(finished: &Finished<'a>, captured: Captured) -> Object<'a> {
-    let Finished { run, choice, workbench, summary, report } = finished;
+    let Finished { run, choice, workbench, summary, report, ledger, lies } = finished;
     Object {
         guest: &choice.name,
         sample: choice.is_sample(),
         world: run.world.name(),
-        memory_bytes: run.memory_size(choice),
-        command_line: run.command_line(choice),
+        memory_bytes: run.setup.memory_size(choice),
+        command_line: run.setup.command_line(choice),
         outcome: End::of(summary.ended.outcome),
         exit_status: Status::of(summary.ended.outcome).0,
         instructions: summary.instructions,
@@ -66,27 +60,8 @@ pub fn object<'a>(finished: &Finished<'a>, captured: Captured) -> Object<'a> {
         truncated: captured.truncated,
         post_code: workbench.board().post_code(),
         report: report.as_ref().map(report_json::value),
-    }
-}
-
-impl End {
-    fn of(outcome: Outcome) -> Self {
-        let (kind, value) = match outcome {
-            Outcome::Guest(stopped) => match stopped {
-                Stopped::Exit(value) => ("exit", Some(value)),
-                Stopped::PowerOff => ("power-off", None),
-                Stopped::Reset => ("reset", None),
-                Stopped::HaltedForever => ("halted-forever", None),
-                Stopped::TripleFault(_) => ("triple-fault", None),
-                Stopped::Unimplemented(_) => ("unimplemented", None),
-                Stopped::Idle => ("no-input", None),
-                Stopped::Budget => ("limit", None),
-            },
-            Outcome::Limit => ("limit", None),
-            Outcome::NoInput => ("no-input", None),
-            Outcome::Interrupted => ("interrupted", None),
-        };
-        Self { kind, value, text: outcome.to_string() }
+        ledger: ledger.to_json(),
+        lies: lies.as_ref().map(LiesReport::to_json),
     }
 }
 

@@ -1,6 +1,9 @@
 //! The command that shows how a guest came to its end.
 
+use paravane_core::worlds::World;
+
 use super::Run;
+use crate::setup::Shadow;
 
 /// How many instructions before the end the trace shall begin.
 const BEFORE_THE_END: u64 = 1_000;
@@ -11,9 +14,17 @@ pub fn hint(run: &Run, instructions: u64) -> String {
     // One more than it came to, or the run would end before it crashes.
     let limit = instructions.saturating_add(1);
     let mut words = vec!["paravane".to_owned(), "run".into(), quoted(&run.guest)];
-    words.extend(run.memory.map(|bytes| format!("--memory {}K", bytes >> 10)));
-    words.extend(run.append.as_ref().map(|text| format!("--append {}", quoted(text))));
-    words.extend(run.modules.iter().map(|module| format!("--module {}", quoted(module))));
+    if run.world != World::Bare {
+        words.push(format!("--world {}", run.world));
+    }
+    let setup = &run.setup;
+    words.extend(setup.memory.map(|bytes| format!("--memory {}K", bytes >> 10)));
+    words.extend(setup.append.as_ref().map(|text| format!("--append {}", quoted(text))));
+    words.extend(setup.modules.iter().map(|module| format!("--module {}", quoted(module))));
+    words.extend(setup.preset.as_ref().map(|preset| format!("--preset {}", quoted(preset))));
+    if setup.shadow == Shadow::Naive {
+        words.push("--shadow naive".into());
+    }
     words.push("--trace=instructions,exceptions,ports".into());
     if after > 0 {
         words.push(format!("--trace-after {after}"));

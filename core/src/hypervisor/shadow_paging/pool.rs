@@ -37,6 +37,7 @@ impl ShadowPaging {
         let table = Table {
             frame,
             number,
+            writes_unwalked: 0,
             parents: Default::default(),
             children: Default::default(),
             mapped: Default::default(),

@@ -16,9 +16,20 @@ struct process {
 
 /* Makes a process that will run program(argument). Returns its number, from 1. */
 unsigned process_make(void (*program)(u64), u64 argument);
+
+/* The same for a program of two arguments, with `pages` pages of memory at PROCESS_MEMORY. */
+#define PROCESS_MEMORY (WINDOW + 0x140000)
+#define PROCESS_MEMORY_PAGES 64
+unsigned process_make_with_memory(void (*program)(u64, u64), u64 first, u64 second, unsigned pages);
+
+/* An unused place in the process table, for whoever makes a process in another way. */
+unsigned process_place(void);
+
+/* Gives back all a process has that no longer runs. */
+void process_free(unsigned number);
 struct process *process_get(unsigned number);
 
-/* Runs all runnable processes in turn, until every one has ended. */
+/* Runs all runnable processes in turn, until every one has ended. Returns to the caller's address space. */
 void processes_run(void);
 
 /* For system calls: the process that trapped, and ways to take the CPU from it. */

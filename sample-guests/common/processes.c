@@ -20,13 +20,20 @@ struct process *process_get(unsigned number) { return &processes[number]; }
 
 u64 process_image_offset(u64 rip) { return rip - WINDOW; }
 
-unsigned process_make(void (*program)(u64), u64 argument)
+unsigned process_place(void)
 {
     unsigned number = 1;
     while (processes[number].state != UNUSED)
         if (++number == LENGTH(processes))
             panic("too many processes");
+    return number;
+}
+
+static unsigned make(u64 program, u64 first, u64 second)
+{
+    unsigned number = process_place();
     struct process *process = &processes[number];
+    *process = (struct process){0};
     process->space = address_space_make();
     u64 *root = process->space.root;
 
@@ -44,15 +51,34 @@ unsigned process_make(void (*program)(u64), u64 argument)
         page_map(root, STACK_TOP - i * PAGE_SIZE, frame_take(), ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER | ENTRY_NO_EXECUTE);
 
     process->frame = (struct trap_frame){
-        .rip = WINDOW + ((u64)program - (u64)user_image),
+        .rip = WINDOW + (program - (u64)user_image),
         .rsp = STACK_TOP - 8, /* as if called */
-        .rdi = argument,
+        .rdi = first,
+        .rsi = second,
         .rflags = FLAG_INTERRUPT | 2,
         .cs = privileged->user_code,
         .ss = privileged->user_stack,
     };
     process->state = RUNNABLE;
     return number;
+}
+
+unsigned process_make(void (*program)(u64), u64 argument) { return make((u64)program, argument, 0); }
+
+unsigned process_make_with_memory(void (*program)(u64, u64), u64 first, u64 second, unsigned pages)
+{
+    unsigned number = make((u64)program, first, second);
+    u64 *root = processes[number].space.root;
+    for (unsigned i = 0; i < pages; i++)
+        page_map(root, PROCESS_MEMORY + i * PAGE_SIZE, frame_take(),
+                 ENTRY_PRESENT | ENTRY_WRITABLE | ENTRY_USER | ENTRY_NO_EXECUTE);
+    return number;
+}
+
+void process_free(unsigned number)
+{
+    address_space_free(&processes[number].space);
+    processes[number].state = UNUSED;
 }
 
 /* The next runnable process after the current one, or 0. */
@@ -99,9 +125,11 @@ static void enter(u64 number)
 
 void processes_run(void)
 {
+    struct address_space callers = {.root = privileged->root_table()};
     process_current = 0;
     privileged->set_kernel_stack((u64)kernel_stack + sizeof kernel_stack);
     attempt(enter, next_runnable());
+    privileged->use_address_space(&callers);
 }
 
 bool process_can_read(u64 address, u64 length)
