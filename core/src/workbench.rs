@@ -12,6 +12,7 @@ use crate::guest_image::{GuestImage, LoadError, LoadOptions, StartKind};
 use crate::hypervisor::paravirt::{BuildError, ParavirtAbi, ParavirtualMachine};
 use crate::hypervisor::virtual_machine::DEFAULT_POOL;
 use crate::hypervisor::{Host, Processor, ShadowPolicy, VirtualMachine, lies::Lies};
+use crate::log::Log;
 use crate::machine::{DEFAULT_MEMORY, Machine, PortAccess, Stopped};
 use crate::worlds::World;
 
@@ -233,6 +234,15 @@ impl Workbench {
             Running::Bare(machine) => machine.ledger(),
             Running::Virtual(machine) => machine.host.ledger.clone(),
             Running::Paravirtual(machine) => machine.host.ledger.clone(),
+        }
+    }
+
+    /// What happened, exit by exit. On bare metal nothing exits.
+    pub fn log(&self) -> Option<&Log> {
+        match &self.running {
+            Running::Bare(_) => None,
+            Running::Virtual(machine) => Some(&machine.host.log),
+            Running::Paravirtual(machine) => Some(&machine.host.log),
         }
     }
 

@@ -10,6 +10,7 @@ use paravane_core::guest_image::{GuestImage, LoadOptions};
 use paravane_core::hypervisor::virtual_machine::DEFAULT_POOL;
 use paravane_core::hypervisor::{Processor, ShadowPolicy, VirtualMachine};
 use paravane_core::machine::Stopped;
+use paravane_cpu::Sensitive;
 use paravane_sample_guests::{GUESTS, SampleGuest, comparable_lines};
 
 fn bare_guests() -> impl Iterator<Item = &'static SampleGuest> {
@@ -17,11 +18,21 @@ fn bare_guests() -> impl Iterator<Item = &'static SampleGuest> {
 }
 
 fn load(guest: &SampleGuest, preset: &str, pool: u64, policy: ShadowPolicy) -> VirtualMachine {
+    load_on(Processor::Ideal, guest, preset, pool, policy)
+}
+
+fn load_on(
+    processor: Processor,
+    guest: &SampleGuest,
+    preset: &str,
+    pool: u64,
+    policy: ShadowPolicy,
+) -> VirtualMachine {
     let manifest = samples::manifest(guest);
     let image = GuestImage::parse(guest.elf, guest.name).unwrap();
     let costs = Costs::preset(preset).unwrap();
     let mut machine =
-        VirtualMachine::new(Processor::Ideal, manifest.memory_mib << 20, pool, costs, policy);
+        VirtualMachine::new(processor, manifest.memory_mib << 20, pool, costs, policy);
     let options = LoadOptions { command_line: manifest.append, ..LoadOptions::default() };
     machine.load(&image, &options).unwrap();
     machine
@@ -91,4 +102,37 @@ fn throwing_shadow_tables_away_costs_hidden_faults() {
     };
     let (cached, naive) = (hidden(ShadowPolicy::Cached), hidden(ShadowPolicy::Naive));
     assert!(naive > 2 * cached, "cached {cached}, naive {naive}");
+}
+
+#[test]
+fn guests_that_need_no_silent_instruction_run_on_a_cpu_of_1998() {
+    let mut count = 0;
+    for guest in GUESTS {
+        let manifest = samples::manifest(guest);
+        let named = |worlds: &[String]| worlds.iter().any(|world| world == "trap-x86");
+        if !named(&manifest.worlds) || named(&manifest.differs_in) {
+            continue;
+        }
+        let mut machine =
+            load_on(Processor::X86, guest, "p4-2005", DEFAULT_POOL, ShadowPolicy::Cached);
+        let (console, stopped) = samples::run(&mut machine, &manifest.input, u64::MAX);
+        check(guest, &machine, &console, stopped);
+        count += 1;
+    }
+    assert!(count >= 10, "only {count} guests");
+}
+
+#[test]
+fn a_cpu_of_1998_lies_about_the_interrupt_flag_and_the_ideal_one_does_not() {
+    let guest = paravane_sample_guests::find("silent").unwrap();
+    let lies = |processor| {
+        let mut machine = load_on(processor, guest, "teaching", DEFAULT_POOL, ShadowPolicy::Cached);
+        samples::run(&mut machine, "", u64::MAX);
+        machine.lies().clone()
+    };
+    let told = lies(Processor::X86);
+    for instruction in [Sensitive::Pushf, Sensitive::Popf, Sensitive::Sgdt, Sensitive::Sidt] {
+        assert!(told.iter().any(|(_, lied, _)| lied == instruction), "{instruction:?}");
+    }
+    assert_eq!(lies(Processor::Ideal).total(), 0);
 }

@@ -28,10 +28,21 @@ pub enum Stepped {
 
 impl Cpu {
     /// Performs the instruction at RIP, or delivers the exception that it raises. A repeated
-    /// string instruction goes on until `deadline`. Nothing is intercepted, and nothing that was
-    /// decoded or translated before is used.
+    /// string instruction goes on until `deadline`. Nothing that was decoded or translated before
+    /// is used.
     pub fn perform_one(&mut self, bus: &mut dyn Bus, deadline: u64) -> Stepped {
+        self.perform_one_with(bus, &Intercepts::NONE, deadline)
+    }
+
+    /// The same, with intercepts: what leaves has changed nothing.
+    pub fn perform_one_with(
+        &mut self,
+        bus: &mut dyn Bus,
+        intercepts: &Intercepts,
+        deadline: u64,
+    ) -> Stepped {
         self.forget();
+        self.intercepts = *intercepts;
         self.deadline = deadline.max(self.cycles.saturating_add(1));
         self.attention = false;
         let deliveries = self.deliveries();

@@ -13,7 +13,7 @@ mod random_programs;
 
 use paravane_cpu::state::debug::Debug;
 use paravane_cpu::state::flags::Rflags;
-use paravane_cpu::state::registers::{RCX, RIP, RSI};
+use paravane_cpu::state::registers::{RCX, RDI, RIP, RSI};
 use paravane_cpu::timing::{Operation, Timing};
 use paravane_cpu::{Cpu, Exit};
 use random_programs::board::Board;
@@ -155,6 +155,46 @@ fn an_instruction_between_two_slices_walks_no_page_table_that_it_would_not_walk_
         walks.push(world.cpu.tlb_statistics().walks - before);
     }
     assert_eq!(walks[0], walks[1], "walks in one piece, and in slices of one cycle");
+}
+
+#[test]
+fn interrupts_breakpoints_and_single_steps_inside_rep_come_at_the_same_cycle() {
+    for (kind, single_step) in [Kind::Protected32, Kind::TwoLevel, Kind::Pae, Kind::Long]
+        .into_iter()
+        .flat_map(|kind| [(kind, false), (kind, true)])
+    {
+        let make = || {
+            // mov ecx, 40; rep movsb; and edi, ~0xfff; and esi, ~0xfff; jmp to the start
+            let code = [
+                0xb9, 40, 0, 0, 0, 0xf3, 0xa4, 0x81, 0xe7, 0, 0xf0, 0xff, 0xff, 0x81, 0xe6, 0,
+                0xf0, 0xff, 0xff, 0xeb, 0xeb,
+            ];
+            let mut world = world_with(kind, &code);
+            tables::write_transparent_handlers(&mut world.cpu.ram, kind);
+            world.board = Board::new(3, 25);
+            world.cpu.timing = Timing::new([2; Operation::COUNT]);
+            world.cpu.registers.set(RSI, place::DATA);
+            world.cpu.registers.set(RDI, place::STACK);
+            // Writes to the tenth element.
+            world.cpu.debug.addresses[0] = place::STACK + 10;
+            world.cpu.debug.dr7 |= 0x1_0001;
+            world.cpu.flags.set_system(Rflags::IF, true);
+            world.cpu.flags.set_system(Rflags::TF, single_step);
+            world.cpu.refresh();
+            world
+        };
+        let mut whole = make();
+        run_in_slices(&mut whole, u64::MAX);
+        let counts = whole.cpu.counts()[0];
+        assert!(counts.iterations > 300, "{kind:?}: {counts:?}");
+        assert!(counts.of(Operation::Interrupt) > 20, "{kind:?}: {counts:?}");
+        assert!(counts.of(Operation::Exception) > 5, "{kind:?}: {counts:?}");
+        for slice in (1..10).chain([100, 1000]) {
+            let mut sliced = make();
+            run_in_slices(&mut sliced, slice);
+            assert_equal(3, slice, &whole, &sliced);
+        }
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@
 mod guests;
 
 use paravane_core::accounting::{Cause, Costs};
-use paravane_core::hypervisor::paravirt::{Next, ParavirtualMachine, Services};
+use paravane_core::hypervisor::paravirt::{Ended, Next, ParavirtualMachine, Services, Stop};
 use paravane_cpu::state::registers::{R8, RAX, RDI, RDX, RIP, RSI, RSP};
 use paravane_cpu::{Exit, Sensitive};
 
@@ -124,9 +124,9 @@ fn value(random: &mut Random, frames: &[u64]) -> u64 {
         2 => u64::MAX - random.below(4),
         3 => random.next(),
         4 => ARGUMENTS + random.below(64) * 8,
-        5 => page << 12 | random.below(512) * 8,
+        5 => (page << 12) + random.below(512) * 8,
         6 => frame,
-        7 => frame << 12 | random.below(512) * 8 | random.below(4),
+        7 => (frame << 12) + random.below(512) * 8 + random.below(4),
         8 => 0xffff_8000_0000_0000 + (random.below(1 << 20) << 12),
         9 => 0x0000_8000_0000_0000 + random.below(1 << 40),
         10 => DOMAIN_SELF,
@@ -200,7 +200,7 @@ fn random_page_tables_never_get_round_the_checks() {
                 // Fills a page while it is plain memory.
                 0 => {
                     for _ in 0..4 {
-                        let at = page << 12 | random.below(512) * 8;
+                        let at = (page << 12) + random.below(512) * 8;
                         write(&mut machine, at, &[entry(&mut random, &frames)]);
                     }
                     Some(0)
@@ -235,7 +235,7 @@ fn random_page_tables_never_get_round_the_checks() {
                     call(&mut machine, 12, [random.pick(&[1, 0, 6]), ARGUMENTS, 0, 0, 0])
                 }
                 _ => {
-                    let at = frame << 12 | random.below(512) * 8 | random.pick(&[0, 0, 2, 1]);
+                    let at = (frame << 12) + random.below(512) * 8 + random.pick(&[0, 0, 2, 1]);
                     let update = [at, entry(&mut random, &frames)];
                     write(&mut machine, ARGUMENTS, &update);
                     call(&mut machine, 1, [ARGUMENTS, 1, 0, DOMAIN_SELF, 0])
@@ -262,4 +262,70 @@ fn extended(
 ) -> Option<i64> {
     write(machine, ARGUMENTS, &[command, first, second]);
     call(machine, 26, [ARGUMENTS, 1, 0, DOMAIN_SELF, 0])
+}
+
+/// Machine code at an address of plain memory, about to be executed.
+fn execute(machine: &mut ParavirtualMachine, code: &[u8]) {
+    machine.with_services(CAUSE, |_, services| {
+        services.write_linear(AT, code).unwrap();
+        services.registers().set(RIP, AT);
+        services.registers().set(RSP, ARGUMENTS);
+    });
+}
+
+#[test]
+fn a_return_to_itself_for_ever_takes_time() {
+    let (mut machine, _) = start();
+    // RAX, R11, RCX, flags, RIP, CS, RFLAGS, RSP, SS: back to the SYSCALL, on the same stack.
+    write(&mut machine, ARGUMENTS, &[23, 0, 0, 0, AT + 5, 0xe030, 0x202, ARGUMENTS, 0xe02b]);
+    // mov eax, 23; syscall
+    execute(&mut machine, &[0xb8, 23, 0, 0, 0, 0x0f, 0x05]);
+    assert_eq!(machine.run(50_000), Ended::Budget);
+    assert_eq!(machine.host.ledger.cycles(&machine.host.costs), machine.host.cpu.cycles);
+}
+
+#[test]
+fn faults_without_handler_or_stack_end_the_guest_with_a_sentence() {
+    for (vector, rsp, expected) in [
+        (14, ARGUMENTS, "#UD at 0x100000, for which its kernel has no handler"),
+        (6, 0x7000_0000_0000, "its kernel's stack at"),
+        (6, 0x8000_0000_0000, "its kernel's stack at"),
+        (6, 0xffff_8000_0000_0100, "its kernel's stack at"),
+    ] {
+        let (mut machine, _) = start();
+        write(&mut machine, ARGUMENTS + 64, &[vector | 0xe033 << 16, 0x1234, 0, 0]);
+        call(&mut machine, 0, [ARGUMENTS + 64, 0, 0, 0, 0]).unwrap();
+        execute(&mut machine, &[0x0f, 0x0b]);
+        machine.host.cpu.registers.set(RSP, rsp);
+        match machine.run(10_000) {
+            Ended::Stopped(Stop::Crashed(why)) => assert!(why.contains(expected), "{why}"),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_faults_at_its_first_instruction_comes_to_an_end() {
+    let (mut machine, frames) = start();
+    // A level 1 table whose entries all map one page, again and again in a level 2 table: a
+    // stack of 1 GiB in one frame.
+    let [stack, l1, l2] = [0, 1, 2].map(|n| frames[(FIRST_PAGE + n) as usize]);
+    for word in 0..512 {
+        write(&mut machine, ((FIRST_PAGE + 1) << 12) + word * 8, &[(stack << 12) + 3]);
+        write(&mut machine, ((FIRST_PAGE + 2) << 12) + word * 8, &[(l1 << 12) + 7]);
+    }
+    for (page, frame) in [(FIRST_PAGE + 1, l1), (FIRST_PAGE + 2, l2)] {
+        assert_eq!(call(&mut machine, 14, [page << 12, frame << 12 | 1, 2, 0, 0]), Some(0));
+    }
+    let root = machine.host.cpu.control.cr3;
+    let third = machine.host.cpu.ram.read::<u64>(root).unwrap() & 0xf_ffff_f000;
+    write(&mut machine, ARGUMENTS, &[third + 8 * 5, l2 << 12 | 7]);
+    assert_eq!(call(&mut machine, 1, [ARGUMENTS, 1, 0, DOMAIN_SELF, 0]), Some(0));
+    verify(&mut machine, "with a stack of 1 GiB");
+    write(&mut machine, ARGUMENTS + 64, &[14 | 0xe033 << 16, 0x7000_0000_0000, 0, 0]);
+    call(&mut machine, 0, [ARGUMENTS + 64, 0, 0, 0, 0]).unwrap();
+    execute(&mut machine, &[0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0xff]);
+    machine.host.cpu.registers.set(RSP, 6 << 30);
+    let ended = machine.run(u64::MAX);
+    assert!(matches!(ended, Ended::Stopped(Stop::Crashed(_))), "{ended}");
 }

@@ -97,8 +97,10 @@ static void outcome(bool went)
     print("%s", exception_name((unsigned)frame->vector));
     if (exception_has_error_code((unsigned)frame->vector))
         print("(0x%lx)", frame->error_code);
-    if (frame->vector == VECTOR_PAGE_FAULT)
+    if (frame->vector == VECTOR_PAGE_FAULT && caught.address >> 63)
         print(" at 0x%lx", caught.address);
+    else if (frame->vector == VECTOR_PAGE_FAULT) /* ours: where depends on the linker */
+        print(" at 0x...%03lx", caught.address % PAGE_SIZE);
 }
 
 static bool show(const char *what, void (*probe)(u64), u64 argument)

@@ -11,8 +11,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, ValueHint};
-use paravane_core::accounting::Costs;
 use paravane_core::accounting::costs::DEFAULT_PRESET;
+use paravane_core::accounting::{Costs, SymbolOf};
+use paravane_core::board::clock::CYCLES_PER_SECOND;
+use paravane_core::log::{self, Log};
 use paravane_core::machine::Stopped;
 use paravane_core::machine::report::Report;
 use paravane_core::places::NearSymbol;
@@ -85,6 +87,14 @@ pub struct Run {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     csv: Option<PathBuf>,
 
+    /// Write the log of exits to a file: one JSON object a line, the last 65,536 exits
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    events: Option<PathBuf>,
+
+    /// Write the log of exits as a trace that Chrome's and Perfetto's viewers open, on guest time
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    perfetto: Option<PathBuf>,
+
     /// Print one JSON object at the end, with the console's text in it, and nothing else
     #[arg(long)]
     json: bool,
@@ -141,6 +151,9 @@ impl Run {
         if let Some(path) = &self.csv {
             output::write_file(path, finished.ledger.to_csv())?;
         }
+        if let Some(log) = workbench.log() {
+            self.write_log(log, workbench.cycles(), &symbol)?;
+        }
         if self.json {
             output::write_json(&json::object(&finished, captured))?;
         } else {
@@ -155,6 +168,20 @@ impl Run {
             None if self.world == World::Bare => Costs::free(),
             None => Costs::preset(DEFAULT_PRESET)?,
         })
+    }
+
+    fn write_log(&self, log: &Log, end: u64, symbol_of: SymbolOf<'_>) -> anyhow::Result<()> {
+        if let Some(path) = &self.events {
+            let mut text = Vec::new();
+            log::write_json_lines(log.iter(), symbol_of, &mut text)?;
+            output::write_file(path, text)?;
+        }
+        if let Some(path) = &self.perfetto {
+            let mut text = Vec::new();
+            log::write_perfetto(log, CYCLES_PER_SECOND, end, symbol_of, &mut text)?;
+            output::write_file(path, text)?;
+        }
+        Ok(())
     }
 
     /// Whether the ledger tells anything: somebody charged something.

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use iced_x86::{
-    Decoder, DecoderOptions, Instruction, InstructionInfoFactory, OpAccess, Register, UsedMemory,
+    Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, OpAccess, Register,
+    UsedMemory,
 };
 use paravane_cpu::state::flags::{Flags, Rflags};
 use paravane_cpu::state::registers::{NAMES, RIP, Registers};
@@ -30,8 +31,10 @@ pub enum About {
     Flags,
     /// The interrupt flag or the I/O privilege level: the guest tried to change it.
     InterruptFlag,
-    /// The next instruction: a fault that did not come, or another way.
+    /// The next instruction.
     ControlFlow,
+    /// An exception that did not come: the vector that was due.
+    Exception,
 }
 
 /// What the guest was told at one place.
@@ -130,7 +133,12 @@ pub(super) fn store_of(cpu: &Cpu) -> Option<(u64, usize)> {
         |memory: &&UsedMemory| matches!(memory.access(), OpAccess::Write | OpAccess::ReadWrite);
     let memory = info.used_memory().iter().find(is_write)?;
     let address = memory.virtual_address(0, |register, _, _| value_of(cpu, register))?;
-    Some((address, memory.memory_size().size().clamp(1, LONGEST_STORE)))
+    let size = match instruction.flow_control() {
+        // A far call pushes two slots, the lower of which is named.
+        FlowControl::Call | FlowControl::IndirectCall => LONGEST_STORE,
+        _ => memory.memory_size().size().clamp(1, LONGEST_STORE),
+    };
+    Some((address, size))
 }
 
 /// The value of a register, or the base of a segment.

@@ -6,8 +6,10 @@
 //! run the guest in ring 3 on the unchanged CPU until something leaves, ask the personality,
 //! charge the ledger, resume.
 
+mod ended;
 mod host_services;
 mod machine;
+mod own_devices;
 mod services;
 
 use std::fmt;
@@ -19,7 +21,8 @@ use crate::accounting::Cause;
 use crate::guest_image::{GuestImage, LoadOptions};
 use crate::inspection::Inspection;
 
-pub use machine::{Ended, ParavirtualMachine};
+pub use ended::Ended;
+pub use machine::ParavirtualMachine;
 pub use services::{GuestFault, Services};
 
 /// One hypercall ABI.

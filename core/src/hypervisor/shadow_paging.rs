@@ -62,6 +62,9 @@ impl Role {
     }
 }
 
+/// Writes to a table without a walk through it, after which its shadows are freed.
+const FLOOD: u32 = 4;
+
 /// A place in a shadow table: its frame, and the number of the entry.
 type Slot = (FrameNumber, u16);
 
@@ -81,6 +84,10 @@ pub struct ShadowPaging {
     writable: BTreeMap<u64, BTreeSet<Slot>>,
     /// Most shadow tables that may exist.
     limit: usize,
+    /// Shadow entries that were written.
+    pub entries_written: u64,
+    /// Shadow tables freed because the guest wrote to their page without using it as a table.
+    pub floods: u64,
     /// Shadow tables evicted because the pool was exhausted.
     pub evictions: u64,
 }
@@ -108,6 +115,8 @@ impl ShadowPaging {
             pinned: BTreeSet::new(),
             writable: BTreeMap::new(),
             limit: limit.max(8),
+            entries_written: 0,
+            floods: 0,
             evictions: 0,
         }
     }
@@ -194,6 +203,11 @@ impl ShadowPaging {
         }
         let path = Path::new(control, role, linear, translation, walked);
         let keys = path.keys();
+        for key in &keys {
+            if let Some(table) = self.tables.get_mut(key) {
+                table.writes_unwalked = 0;
+            }
+        }
         for (step, below) in path.steps.iter().zip(&keys[1..]) {
             let Some(child) = self.obtain(host, map, cause, *below, &keys) else {
                 return Filled::NotRam;
@@ -225,13 +239,24 @@ impl ShadowPaging {
             table.mapped.insert(leaf.index, guest_frame);
         }
         write_entry(host, slot, entry);
+        self.entries_written += 1;
         host.charge(cause, Primitive::ShadowEntry, 1);
         Filled::Mapped
     }
 
     /// The guest wrote at an address in one of its tables: what was made from the entries there
     /// is dropped. The write may reach seven bytes further.
-    pub fn guest_wrote(&mut self, host: &mut Host, cause: Cause, guest_physical: u64) {
+    ///
+    /// A table that is written again and again without being walked is none any more, or is being
+    /// rebuilt: its shadows are freed, so that the guest may write to it without faults.
+    pub fn guest_wrote(
+        &mut self,
+        host: &mut Host,
+        map: &GuestMap,
+        cause: Cause,
+        guest_physical: u64,
+    ) {
+        self.note_flood(host, map, cause, guest_physical >> PAGE_SHIFT);
         for address in [guest_physical, guest_physical.saturating_add(7)] {
             let (frame, offset) = (address >> PAGE_SHIFT, address & (PAGE_SIZE - 1));
             let keys: Vec<_> = self.traced.get(&frame).into_iter().flatten().copied().collect();
@@ -243,6 +268,19 @@ impl ShadowPaging {
                         host.charge(cause, Primitive::ShadowEntry, 1);
                     }
                 }
+            }
+        }
+    }
+
+    fn note_flood(&mut self, host: &mut Host, map: &GuestMap, cause: Cause, guest_frame: u64) {
+        let keys: Vec<_> = self.traced.get(&guest_frame).into_iter().flatten().copied().collect();
+        for key in keys {
+            let Some(table) = self.tables.get_mut(&key) else { continue };
+            table.writes_unwalked += 1;
+            let in_use = host.cpu.control.cr3 >> PAGE_SHIFT == table.frame;
+            if table.writes_unwalked >= FLOOD && !in_use {
+                self.free(host, map, cause, key);
+                self.floods += 1;
             }
         }
     }

@@ -7,6 +7,7 @@ use std::mem;
 use paravane_cpu::paging::{Access, AccessKind};
 use paravane_cpu::state::flags::Rflags;
 use paravane_cpu::state::mode::Mode;
+use paravane_cpu::state::registers::{RAX, RCX, RDX};
 use paravane_cpu::timing::{Counts, Operation};
 use paravane_cpu::{
     Activity, Bus, Cpu, Exception, Exit, FrameMap, Intercepts, InterruptShadow, PAGE_SHIFT,
@@ -22,6 +23,7 @@ use super::shadow_paging::{Filled, Role, ShadowPaging};
 use super::virtual_bus::{RealBus, VirtualBus};
 use crate::accounting::{Cause, Costs, Primitive};
 use crate::guest_image::{self, GuestImage, LoadError, LoadOptions};
+use crate::log::{Note, Privilege};
 use crate::machine::{Stopped, start};
 
 /// Memory for shadow tables if nobody says otherwise, in bytes.
@@ -112,7 +114,7 @@ impl VirtualMachine {
             held: false,
             nmi: false,
             ended: None,
-            last_cause: Cause::UnsupportedMode,
+            last_cause: Cause::HiddenPageFault,
         }
     }
 
@@ -209,6 +211,7 @@ impl VirtualMachine {
     /// Runs the real CPU, for one instruction or until something leaves, and takes over what the
     /// guest did.
     fn run_real(&mut self, intercepts: &Intercepts, end: u64, one: bool) -> Exit {
+        self.host.resume();
         let root = self.loaded_root.unwrap_or(0) << PAGE_SHIFT;
         let tables = match &self.descriptors {
             Some(descriptors) => Tables {
@@ -333,6 +336,7 @@ impl VirtualMachine {
         let (result, work) =
             self.on_virtual_cpu(|cpu, _| cpu.walk(linear, access, &mut |entry| walked.push(entry)));
         let role = self.role();
+        let entries_before = self.shadow.entries_written;
         let cause = match result {
             Err(_) => Cause::Exception(Vector::PageFault),
             Ok(translation) => {
@@ -361,6 +365,9 @@ impl VirtualMachine {
         self.file(cause);
         self.charge_work(cause, &work);
         if cause == Cause::HiddenPageFault {
+            let entries = self.shadow.entries_written - entries_before;
+            let entries = u8::try_from(entries).unwrap_or(u8::MAX);
+            self.host.note(Note::ShadowFilled { linear, entries });
             return None;
         }
         let (stepped, work) = self.on_virtual_cpu(|cpu, bus| cpu.perform_one(bus, end));
@@ -390,7 +397,8 @@ impl VirtualMachine {
 
     fn file_at(&mut self, cause: Cause, address: u64) {
         self.last_cause = cause;
-        self.host.ledger.exit(cause, address);
+        let from = if self.virtual_cpu.cpl == 3 { Privilege::User } else { Privilege::Kernel };
+        self.host.exit(cause, address, from);
         for primitive in [Primitive::Exit, Primitive::Dispatch, Primitive::Entry] {
             self.host.charge(cause, primitive, 1);
         }
@@ -402,7 +410,7 @@ impl VirtualMachine {
         self.charge_work(cause, &work);
         for machine in &work.traced_writes {
             if let Some(guest) = self.map.guest_address(*machine) {
-                self.shadow.guest_wrote(&mut self.host, cause, guest);
+                self.shadow.guest_wrote(&mut self.host, &self.map, cause, guest);
             }
         }
         self.descriptors_may_be_stale(&work);
@@ -420,10 +428,15 @@ impl VirtualMachine {
         }
         match stepped {
             Stepped::Retired => {
+                self.note_effect(cause, &work);
                 self.host.charge(cause, Primitive::DecodeAndEmulate, 1);
                 None
             }
             Stepped::Delivered => {
+                if let Some(delivery) = self.virtual_cpu.deliveries.last() {
+                    let (vector, handler) = (delivery.vector, delivery.to);
+                    self.host.note(Note::Delivered { vector, handler });
+                }
                 self.host.charge(cause, Primitive::EventInjection, 1);
                 None
             }
@@ -431,6 +444,37 @@ impl VirtualMachine {
             Stepped::Left(Exit::Unimplemented(what)) => Some(Stopped::Unimplemented(what)),
             Stepped::Left(_) => None,
         }
+    }
+
+    /// Says in the log what an emulated instruction did.
+    fn note_effect(&mut self, cause: Cause, work: &Work) {
+        let cpu = &self.virtual_cpu;
+        let note = match cause {
+            Cause::Instruction(Sensitive::Cli | Sensitive::Sti | Sensitive::Popf) => {
+                Note::InterruptFlag(cpu.interrupts_enabled())
+            }
+            Cause::Instruction(Sensitive::Hlt) => Note::Halted,
+            Cause::Instruction(Sensitive::WriteControl)
+                if work.counts.of(Operation::TlbFlush) > 0 =>
+            {
+                Note::Control { register: 3, value: cpu.control.cr3 }
+            }
+            Cause::Instruction(Sensitive::Wrmsr) => {
+                let register: u32 = cpu.registers.read(RCX);
+                let (low, high): (u32, u32) = (cpu.registers.read(RAX), cpu.registers.read(RDX));
+                Note::ModelSpecific { register, value: u64::from(high) << 32 | u64::from(low) }
+            }
+            Cause::DeviceMemory => Note::DeviceMemory { address: cpu.fault_address },
+            Cause::PageTableWrite | Cause::TracedWrite => {
+                let written = work.traced_writes.first();
+                match written.and_then(|machine| self.map.guest_address(*machine)) {
+                    Some(address) => Note::WatchedWrite { address },
+                    None => Note::Usual,
+                }
+            }
+            _ => Note::Usual,
+        };
+        self.host.note(note);
     }
 
     fn charge_work(&mut self, cause: Cause, work: &Work) {
@@ -486,9 +530,14 @@ fn total([inner, outer]: [Counts; 2]) -> Counts {
     inner.plus(&outer)
 }
 
+/// Every exception leaves.
+fn all_exceptions() -> Intercepts {
+    Vector::ALL.into_iter().fold(Intercepts::NONE, Intercepts::with_exception)
+}
+
 /// The ideal CPU of Popek and Goldberg's theorem: every sensitive instruction leaves.
 fn every_sensitive_instruction() -> Intercepts {
-    let exceptions = Vector::ALL.into_iter().fold(Intercepts::NONE, Intercepts::with_exception);
+    let exceptions = all_exceptions();
     let mut all = Sensitive::ALL
         .iter()
         .filter(|instruction| **instruction != Sensitive::Pause)

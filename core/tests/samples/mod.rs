@@ -14,6 +14,9 @@ use serde::Deserialize;
 pub struct Manifest {
     /// Worlds where the guest runs.
     pub worlds: Vec<String>,
+    /// Worlds where it runs and prints something else.
+    #[serde(default)]
+    pub differs_in: Vec<String>,
     /// RAM in MiB.
     pub memory_mib: u64,
     /// The command line.

@@ -95,7 +95,10 @@ impl Cpu {
     pub(crate) fn accessed_segment(&mut self, entry: &Entry) -> Result<Segment, Stop> {
         let Attributes(attributes) = entry.attributes();
         if attributes & Attributes::ACCESSED == 0 {
-            self.write_system(entry.address + 5, attributes as u8 | Attributes::ACCESSED as u8)?;
+            self.write_system(
+                entry.address.wrapping_add(5),
+                attributes as u8 | Attributes::ACCESSED as u8,
+            )?;
         }
         let Descriptor(bits) = entry.descriptor;
         Ok(Descriptor(bits | u64::from(Attributes::ACCESSED) << 40).segment(entry.selector))
@@ -116,7 +119,7 @@ impl Cpu {
 
     /// Marks a TSS as busy in its table.
     pub(crate) fn mark_busy(&mut self, entry: &Entry) -> Step {
-        self.write_system(entry.address + 5, entry.attributes().0 as u8 | 2)
+        self.write_system(entry.address.wrapping_add(5), entry.attributes().0 as u8 | 2)
     }
 
     /// An available TSS of the global table, or the exception that LTR and task switches raise.

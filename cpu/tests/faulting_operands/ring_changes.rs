@@ -236,3 +236,23 @@ fn accesses_to_system_structures_fault_as_the_supervisors_and_leave_no_trace() {
         println!("{width:?}: {faults} faults");
     }
 }
+
+#[test]
+fn a_descriptor_may_wrap_around_the_end_of_the_address_space() {
+    let mut machine = placement::machine(Width::Long);
+    let last = 0xffff_ffff_ffff_f000;
+    machine.add_page(last, rights::SUPERVISOR);
+    machine.add_page(0, rights::SUPERVISOR);
+    // Writable data whose accessed bit is clear, from four bytes below the end to four above.
+    let descriptor: u64 = 0x00cf_9200_0000_ffff;
+    machine.write(last + 0xffc, &descriptor.to_le_bytes()[..4]);
+    machine.write(0, &descriptor.to_le_bytes()[4..]);
+    // mov ds, eax
+    machine.write(START, &[0x8e, 0xd8]);
+    machine.reset(0);
+    machine.cpu.segments.gdtr.base = last + 0xff4;
+    machine.cpu.registers.set(0, 8);
+    assert_eq!(machine.execute_at(START), Exit::Budget);
+    let access = machine.frame(0) + 1;
+    assert_eq!(machine.cpu.ram.read::<u8>(access), Some(0x93), "the accessed bit");
+}

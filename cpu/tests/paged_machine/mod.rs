@@ -2,16 +2,19 @@
 //! maps one by one. Every exception leaves the CPU.
 #![allow(dead_code, reason = "each test file uses a part")]
 
-use paravane_cpu::state::control::{Control, Cr0, Cr4, Efer};
-use paravane_cpu::state::debug::Debug;
-use paravane_cpu::state::msr::ModelSpecific;
-use paravane_cpu::state::registers::{RIP, Registers};
+mod snapshot;
+
+use paravane_cpu::state::control::{Cr0, Cr4, Efer};
+use paravane_cpu::state::registers::RIP;
 use paravane_cpu::state::segments::{
     Attributes, Segment, SegmentName, Segments, Selector, TableRegister,
 };
 use paravane_cpu::{Activity, Cpu, Exit, Intercepts, InterruptShadow, Vector};
 
 use crate::flat_bus::FlatBus;
+
+#[allow(unused_imports, reason = "each test file uses a part")]
+pub use snapshot::Snapshot;
 
 /// Bytes in a page.
 pub const PAGE: u64 = 0x1000;
@@ -82,58 +85,6 @@ pub enum Width {
     Long,
     /// 32-bit protected mode, 2-level paging.
     Protected,
-}
-
-/// Everything architectural but memory and time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Snapshot {
-    registers: Registers,
-    flags: u64,
-    segments: Segments,
-    control: Control,
-    debug: Debug,
-    msr: ModelSpecific,
-    cpl: u8,
-    shadow: InterruptShadow,
-    activity: Activity,
-    nmi_blocked: bool,
-}
-
-impl Snapshot {
-    /// What the CPU holds now.
-    pub fn of(cpu: &Cpu) -> Self {
-        Self {
-            registers: cpu.registers.clone(),
-            flags: cpu.flags.bits(),
-            segments: cpu.segments.clone(),
-            control: cpu.control.clone(),
-            debug: cpu.debug.clone(),
-            msr: cpu.msr.clone(),
-            cpl: cpu.cpl,
-            shadow: cpu.shadow,
-            activity: cpu.activity,
-            nmi_blocked: cpu.nmi_blocked,
-        }
-    }
-
-    /// The same with another value in a register.
-    pub fn with_register(mut self, index: u8, value: u64) -> Self {
-        self.registers.set(index, value);
-        self
-    }
-
-    /// The same with the flags of another one.
-    pub fn with_flags_of(mut self, other: &Self) -> Self {
-        self.flags = other.flags;
-        self
-    }
-
-    /// What differs, for messages.
-    pub fn difference(&self, other: &Self) -> String {
-        let (ours, theirs) = (format!("{self:#x?}"), format!("{other:#x?}"));
-        let lines = ours.lines().zip(theirs.lines()).filter(|(a, b)| a != b);
-        lines.map(|(a, b)| format!("{} / {}; ", a.trim(), b.trim())).collect()
-    }
 }
 
 /// A gate to [`HANDLER`], with type and rights.
@@ -298,7 +249,8 @@ impl PagedMachine {
 
     /// Writes memory through the pages' frames, whatever their rights.
     pub fn write(&mut self, linear: u64, bytes: &[u8]) {
-        for (address, byte) in (linear..).zip(bytes) {
+        for (offset, byte) in (0..).zip(bytes) {
+            let address = linear.wrapping_add(offset);
             let physical = self.frame(address) + (address & (PAGE - 1));
             assert!(self.cpu.write_ram(physical, &[*byte]));
         }

@@ -80,6 +80,9 @@ impl Start {
         }
         self.set_control(cpu, random);
         self.set_segments(cpu);
+        if random.one_in(16) {
+            self.move_table(cpu, random);
+        }
         set_model_specific(cpu);
         cpu.debug = breakpoints(random);
         cpu.cpl = self.ring;
@@ -182,6 +185,23 @@ impl Start {
             _ => TableRegister { base: place::IDT, limit: 0xfff },
         };
         cpu.segments = segments;
+    }
+
+    /// Puts one of the system tables at an end of the address space.
+    fn move_table(self, cpu: &mut Cpu, random: &mut Random) {
+        let end = match random.below(4) {
+            0 => random.below(0x40),
+            1 if self.kind.is_long() => 0x8000_0000_0000 - random.below(0x100),
+            _ => 0_u64.wrapping_sub(random.below(0x100)),
+        };
+        let base = if self.kind.is_long() { end } else { end & 0xffff_ffff };
+        let segments = &mut cpu.segments;
+        match random.below(4) {
+            0 => segments.gdtr = TableRegister { base, limit: random.next() as u16 },
+            1 => segments.idtr = TableRegister { base, limit: random.next() as u16 },
+            2 => segments.tr = segments.tr.with_base(base),
+            _ => segments.ldtr = segments.ldtr.with_base(base),
+        }
     }
 
     fn set_registers(self, cpu: &mut Cpu, random: &mut Random) {

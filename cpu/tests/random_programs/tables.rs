@@ -116,6 +116,19 @@ fn write_gates(ram: &mut Ram, long: bool, code: u16, random: &mut Random) {
     }
 }
 
+/// Replaces gates and handlers: every vector is open, and returns at once.
+pub fn write_transparent_handlers(ram: &mut Ram, kind: Kind) {
+    let (code, size, handler) = if kind.is_long() {
+        (selectors::CODE_64, 16, 0xcf48)
+    } else {
+        (selectors::CODE_32, 8, 0xcf)
+    };
+    for vector in 0..256 {
+        put(ram, place::IDT + size * vector, &[gate(code, place::HANDLER, 0xee)]);
+    }
+    put(ram, place::HANDLER, &[handler]);
+}
+
 fn write_task(ram: &mut Ram, long: bool) {
     let mut words = [0; 0x68 / 8];
     put(ram, place::TSS, &words);
@@ -199,12 +212,16 @@ fn write_page_tables(ram: &mut Ram, random: &mut Random) {
             _ if page < frames => page,
             _ if page < 2 * frames => random.below(frames),
             _ if page < 2 * frames + 8 => page + 0x1000,
+            // Where this table maps the end of the address space, that is mapped, too.
+            511 => place::GDT >> 12,
             _ => 0,
         };
         let entry = if frame == 0 && page != 0 { 0 } else { frame << 12 | 7 };
         put(ram, place::TABLE + 8 * page, &[entry]);
         assert!(ram.write(place::TWO_LEVEL_TABLE + 4 * page, entry as u32));
     }
+    let last = place::TWO_LEVEL_TABLE + 0xffc;
+    assert!(ram.write(last, place::GDT as u32 | 7));
     for table in
         [place::TWO_LEVEL, place::PAE, place::DIRECTORY, place::FOUR_LEVEL, place::POINTERS]
     {
@@ -217,11 +234,13 @@ fn write_page_tables(ram: &mut Ram, random: &mut Random) {
         (place::TWO_LEVEL + 4, 0x87),
         (place::TWO_LEVEL + 8, place::TWO_LEVEL_TABLE | 7),
         (place::TWO_LEVEL + 0xc00, place::TWO_LEVEL_TABLE | 7),
+        (place::TWO_LEVEL + 0xffc, place::TWO_LEVEL_TABLE | 7),
     ] {
         assert!(ram.write(slot, entry as u32));
     }
     put(ram, place::PAE, &[place::DIRECTORY | 1, 0, 0, place::DIRECTORY | 1]);
     put(ram, place::DIRECTORY, &[place::TABLE | 7, 0x87, 0x187, 0, place::TABLE | 7]);
+    put(ram, place::DIRECTORY + 0xff8, &[place::TABLE | 7]);
     put(ram, place::POINTERS, &[place::DIRECTORY | 7, 0x87]);
     put(ram, place::POINTERS + 0xff0, &[place::DIRECTORY | 7, place::DIRECTORY | 7]);
     put(ram, place::FOUR_LEVEL, &[place::POINTERS | 7]);

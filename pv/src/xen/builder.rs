@@ -20,7 +20,7 @@ use paravane_cpu::state::segments::{Segment, SegmentName, Selector};
 
 use super::events::Channel;
 use super::frame_types::{FrameType, FrameTypes};
-use super::layout::{XEN_END, XEN_START, is_guest_address};
+use super::layout::{XEN_END, XEN_START, is_guest_address, is_guest_array};
 use super::own_tables::OwnTables;
 use super::{Xen, hypercall_page};
 
@@ -153,12 +153,6 @@ impl Xen {
         self.mask_events(services, true);
         self.write_time(services);
         self.write_wall_clock(services);
-        // All ports are masked until somebody listens.
-        services.write_frame(
-            self.domain.shared_info,
-            super::layout::shared_info::MASK,
-            &[0xff; 512],
-        );
     }
 }
 
@@ -243,7 +237,9 @@ fn plan(image: &GuestImage, options: &LoadOptions, count: u64) -> Result<Plan, B
     plan.store = take(1).first;
     plan.console = take(1).first;
     plan.frame_list_at = notes.init_p2m.unwrap_or(plan.linear(plan.frame_list.first));
-    if !plan.frame_list_at.is_multiple_of(PAGE) || !is_guest_address(plan.frame_list_at) {
+    let list_fits =
+        plan.frame_list_at.is_multiple_of(PAGE) && is_guest_array(plan.frame_list_at, count, 8);
+    if notes.init_p2m.is_some() && !list_fits {
         return Err(wrong("XEN_ELFNOTE_INIT_P2M", plan.frame_list_at));
     }
 
@@ -253,12 +249,8 @@ fn plan(image: &GuestImage, options: &LoadOptions, count: u64) -> Result<Plan, B
     loop {
         plan.tables = Pages { first: first_table, count: tables };
         plan.stack = plan.tables.end();
-        let stack_end = plan.linear(plan.stack + 1);
-        let mut linear_end = stack_end.next_multiple_of(ROUND);
-        if linear_end - stack_end < PADDING {
-            linear_end += ROUND;
-        }
-        let behind = pages(linear_end - base);
+        let bytes = (plan.stack + 1) * PAGE;
+        let behind = initial_mapping(base, bytes).ok_or(wrong("XEN_ELFNOTE_VIRT_BASE", base))?;
         if notes.init_p2m.is_some() {
             plan.frame_list = Pages { first: plan.stack + 1, count: pages(count * 8) };
         }
@@ -293,6 +285,15 @@ fn plan(image: &GuestImage, options: &LoadOptions, count: u64) -> Result<Plan, B
         return Err(wrong("XEN_ELFNOTE_ENTRY", entry));
     }
     Ok(plan)
+}
+
+/// Pages that are mapped at first for a domain that takes `bytes` bytes up to the end of its boot
+/// stack. `None`: they run over the end of the address space.
+fn initial_mapping(base: u64, bytes: u64) -> Option<u64> {
+    let stack_end = base.checked_add(bytes)?;
+    let end = stack_end.checked_next_multiple_of(ROUND)?;
+    let end = if end - stack_end < PADDING { end.checked_add(ROUND)? } else { end };
+    Some(pages(end - base))
 }
 
 fn load_segments(image: &GuestImage, memory: &Memory<'_>, services: &mut dyn Services) {

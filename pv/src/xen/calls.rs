@@ -115,3 +115,20 @@ impl Xen {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_explains_every_call() {
+        assert!(CALLS.is_sorted_by_key(|call| call.number));
+        for pair in CALLS.windows(2) {
+            assert_ne!(pair[0].number, pair[1].number);
+        }
+        for call in CALLS {
+            assert!(call.meaning.ends_with('.') && call.meaning.len() > 20, "{}", call.name);
+            assert_eq!(find(call.number), Some(call));
+        }
+    }
+}

@@ -36,8 +36,6 @@ pub enum Errno {
     NotSupported = 95,
     /// ENODATA.
     NoData = 61,
-    /// ETIME.
-    TimerExpired = 62,
 }
 
 impl Errno {

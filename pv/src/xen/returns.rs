@@ -11,10 +11,9 @@ use paravane_cpu::paging::is_canonical;
 use paravane_cpu::state::flags::Rflags;
 use paravane_cpu::state::registers::{R11, RAX, RCX, RIP, RSP};
 use paravane_cpu::state::segments::{Segment, SegmentName, Selector};
+use paravane_cpu::{Exception, Vector};
 
 use super::Xen;
-use super::traps::Bounce;
-use super::vcpu::callback;
 
 /// VGCF_in_syscall: RCX and R11 need no restoring.
 const IN_SYSCALL: u64 = 1 << 8;
@@ -59,58 +58,60 @@ impl Xen {
         let code = code as u16 | 3;
         let stack_segment = stack_segment as u16 | 3;
         match self.return_segments(services, code, stack_segment, rip) {
-            Some((code, stack)) => {
+            Ok((code, stack)) => {
                 services.set_segment(SegmentName::Cs, code);
                 services.set_segment(SegmentName::Ss, stack);
             }
-            None => self.failsafe(services, code, stack_segment),
+            Err(exception) => {
+                // As if the guest had executed it there: its kernel gets the exception, with the
+                // selectors in the frame.
+                self.name_segment(services, SegmentName::Cs, code);
+                self.name_segment(services, SegmentName::Ss, stack_segment);
+                let error_code = exception.error_code.map(u64::from);
+                self.bounce_exception(services, exception.vector as u8, error_code);
+            }
         }
     }
 
-    /// The segments that the processor's own IRET would load, if it loaded them.
+    fn name_segment(&self, services: &mut dyn Services, name: SegmentName, selector: u16) {
+        let old = services.segment(name);
+        let segment = Segment::new(Selector(selector), old.base, old.limit, old.attributes);
+        services.set_segment(name, segment);
+    }
+
+    /// The segments that the processor's own IRET would load, or the exception that it would
+    /// raise (SDM vol. 2, "IRET").
     fn return_segments(
         &mut self,
         services: &mut dyn Services,
         code: u16,
         stack: u16,
         rip: u64,
-    ) -> Option<(Segment, Segment)> {
-        let code = self.find_segment(services, code)?;
-        let stack = self.find_segment(services, stack)?;
-        let (c, s) = (code.attributes, stack.attributes);
-        let code_fits = c.is_code()
-            && c.is_present()
-            && (c.is_conforming() || c.dpl() == 3)
-            && !(c.is_long() && c.is_big());
-        let stack_fits = s.is_writable() && s.is_present() && s.dpl() == 3;
-        let target = if c.is_long() { is_canonical(rip) } else { rip <= code.limit.into() };
-        (code_fits && stack_fits && target).then_some((code, stack))
-    }
-
-    /// The frame could not be returned to: the guest's failsafe handler gets the selectors too.
-    fn failsafe(&mut self, services: &mut dyn Services, code: u16, stack: u16) {
-        let to = self.vcpu.callbacks[callback::FAILSAFE];
-        let cs = services.segment(SegmentName::Cs);
-        let ss = services.segment(SegmentName::Ss);
-        let named =
-            |selector, s: Segment| Segment::new(Selector(selector), s.base, s.limit, s.attributes);
-        services.set_segment(SegmentName::Cs, named(code, cs));
-        services.set_segment(SegmentName::Ss, named(stack, ss));
-        self.bounce(services, &Bounce { to, error_code: None, what: "a return that failed" });
-        if self.stop.is_some() {
-            return;
+    ) -> Result<(Segment, Segment), Exception> {
+        let refuse = |vector, selector| Exception::with_code(vector, selector & !3);
+        let protection = Vector::GeneralProtection;
+        let segment = self.find_segment(services, code).ok_or(refuse(protection, code))?;
+        let attributes = segment.attributes;
+        let reachable = attributes.is_conforming() || attributes.dpl() == 3;
+        if !attributes.is_code() || !reachable || attributes.is_long() && attributes.is_big() {
+            return Err(refuse(protection, code));
         }
-        let names = [SegmentName::Ds, SegmentName::Es, SegmentName::Fs, SegmentName::Gs];
-        let selectors = names.map(|name| u64::from(services.segment(name).selector.0));
-        // They lie between RCX, R11 and the rest of the frame.
-        let bottom = services.registers().get(RSP);
-        let Ok([rcx, r11]) = self.read_words::<2>(services, bottom) else { return };
-        let bottom = bottom.wrapping_sub(32);
-        let mut words = vec![rcx, r11];
-        words.extend(selectors);
-        if self.write_words(services, bottom, &words).is_err() {
-            return self.crash("its kernel's stack can't be written".into());
+        if !attributes.is_present() {
+            return Err(refuse(Vector::SegmentNotPresent, code));
         }
-        services.registers().set(RSP, bottom);
+        let stack_segment = self.find_segment(services, stack).ok_or(refuse(protection, stack))?;
+        let attributes = stack_segment.attributes;
+        if !attributes.is_writable() || attributes.dpl() != 3 {
+            return Err(refuse(protection, stack));
+        }
+        if !attributes.is_present() {
+            return Err(refuse(Vector::StackFault, stack));
+        }
+        let long = segment.attributes.is_long();
+        let inside = if long { is_canonical(rip) } else { rip <= segment.limit.into() };
+        if !inside {
+            return Err(Exception::GENERAL_PROTECTION);
+        }
+        Ok((segment, stack_segment))
     }
 }

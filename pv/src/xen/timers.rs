@@ -20,8 +20,6 @@ const LEAST_PERIOD: u64 = 1_000_000;
 const TOO_FAR: u64 = 1 << 50;
 /// What it is set to then: 100 ms ahead.
 const SOON: u64 = 100_000_000;
-/// VCPU_SSHOTTMR_future.
-const ONLY_FUTURE: u32 = 1;
 /// The wall clock when the domain was built: 2007-02-01, in seconds since 1970.
 const WALL_CLOCK: u32 = 1_170_288_000;
 
@@ -118,13 +116,10 @@ impl Xen {
         Ok(0)
     }
 
-    /// Sets the one-shot timer as `VCPUOP_set_singleshot_timer` does.
+    /// Sets the one-shot timer as `VCPUOP_set_singleshot_timer` does. Xen ignores the flag that
+    /// asks for a time in the future.
     pub(super) fn set_single_shot(&mut self, services: &mut dyn Services, argument: u64) -> Answer {
-        let [timeout, flags] = self.read_words::<2>(services, argument)?;
-        let now = nanoseconds(services, services.now());
-        if flags as u32 & ONLY_FUTURE != 0 && timeout < now {
-            return Err(Errno::TimerExpired.into());
-        }
+        let [timeout, _flags] = self.read_words::<2>(services, argument)?;
         services.charge(Primitive::Timer, 1);
         self.vcpu.timers.single = Some(cycles(services, timeout));
         Ok(0)

@@ -126,6 +126,7 @@ fn about(about: About) -> &'static str {
         About::Flags => "flags",
         About::InterruptFlag => "IF, IOPL",
         About::ControlFlow => "next address",
+        About::Exception => "exception that did not come",
     }
 }
 

@@ -8,14 +8,13 @@ use paravane_cpu::state::registers::Registers;
 use paravane_cpu::state::segments::{Attributes, Segment, SegmentName, Selector, TableRegister};
 use paravane_cpu::{AccessWidth, Bus, Features, PAGE_SHIFT, PAGE_SIZE};
 
+use super::own_devices::SERIAL;
 use super::services::{GuestFault, Services};
 use crate::accounting::{Cause, Primitive};
 use crate::board::clock::CYCLES_PER_SECOND;
 use crate::hypervisor::frames::{FrameNumber, Owner};
 use crate::hypervisor::host::Host;
 
-/// Ports of COM1, the hypervisor's own console.
-pub const SERIAL: u16 = 0x3f8;
 const SERIAL_LINE_STATUS: u16 = SERIAL + 5;
 const DATA_READY: u32 = 1;
 /// A busy TSS, present.
@@ -140,10 +139,6 @@ impl Services for HostServices<'_> {
 
     fn set_task_switched(&mut self, on: bool) {
         self.host.cpu.control.cr0.set(Cr0::TS, on);
-    }
-
-    fn set_time_stamp_disabled(&mut self, on: bool) {
-        self.host.cpu.control.cr4.set(Cr4::TSD, on);
     }
 
     fn features(&self) -> &Features {

@@ -3,20 +3,23 @@
 use std::fmt;
 
 use paravane_cpu::timing::Counts;
-use paravane_cpu::{
-    AccessWidth, Bus, Exception, Exit, Intercepts, PAGE_SHIFT, Sensitive, Unimplemented, Vector,
-};
+use paravane_cpu::{Bus, Exit, Intercepts, PAGE_SHIFT, Sensitive, Vector};
 
-use super::host_services::{HostServices, PendingCharges, SERIAL};
-use super::{BuildError, Handled, Next, ParavirtAbi, Stop};
+use super::ended::Ended;
+use super::host_services::{HostServices, PendingCharges};
+use super::{BuildError, Handled, Next, ParavirtAbi, Stop, own_devices};
 use crate::accounting::{Cause, Costs, Primitive};
-use crate::board::Request;
 use crate::guest_image::{GuestImage, LoadOptions};
 use crate::hypervisor::frames::GuestMap;
 use crate::hypervisor::host::Host;
+use crate::log::Privilege;
 
 /// Machine frames beside those of the guest and of the personality's tables.
 const SPARE_FRAMES: u64 = 256;
+
+/// Exits without any guest time passing that a guest may have in a row: at prices of nothing,
+/// exceptions in a handler's first instruction would otherwise keep the host busy for ever.
+const MOST_STALLED: u32 = 1 << 18;
 
 /// Everything leaves: the hypervisor owns all of the processor.
 fn intercepts() -> Intercepts {
@@ -32,63 +35,6 @@ fn intercepts() -> Intercepts {
     intercepts
 }
 
-/// Why [`ParavirtualMachine::run`] returned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// The budget is used up; the guest can go on.
-    Budget,
-    /// The guest waits for an event that only console input can cause.
-    Idle,
-    /// The guest came to an end.
-    Stopped(Stop),
-    /// The guest wrote this value to the exit port 0xF4.
-    Exit(u32),
-    /// A device asked for the power to be turned off.
-    PowerOff,
-    /// A device asked for a reset.
-    Reset,
-    /// A triple fault, which must not happen under a hypervisor.
-    TripleFault([Exception; 3]),
-    /// The guest needs something that this CPU does not have.
-    Unimplemented(Unimplemented),
-}
-
-impl Ended {
-    /// Whether the guest can't go on.
-    pub const fn is_final(&self) -> bool {
-        !matches!(self, Self::Budget | Self::Idle)
-    }
-
-    /// Whether it is the end of a guest that went wrong.
-    pub const fn is_crash(&self) -> bool {
-        matches!(
-            self,
-            Self::Stopped(Stop::Crash | Stop::Crashed(_))
-                | Self::TripleFault(_)
-                | Self::Unimplemented(_)
-        )
-    }
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Budget => f.write_str("the limit was reached"),
-            Self::Idle => f.write_str("the guest waits for console input"),
-            Self::Stopped(stop) => stop.fmt(f),
-            Self::Exit(value) => write!(f, "the guest exited with value {value}"),
-            Self::PowerOff => f.write_str("the guest turned the power off"),
-            Self::Reset => f.write_str("the guest asked for a reset"),
-            Self::TripleFault([first, second, third]) => {
-                write!(f, "triple fault: {first}, then {second}, then {third}")
-            }
-            Self::Unimplemented(Unimplemented::TaskSwitch(selector)) => {
-                write!(f, "hardware task switch to selector {selector:#06x}: not implemented")
-            }
-        }
-    }
-}
-
 /// A machine with a hypervisor and one paravirtual guest.
 pub struct ParavirtualMachine {
     /// The machine and its books.
@@ -99,7 +45,11 @@ pub struct ParavirtualMachine {
     entering: bool,
     /// The primitive that the next entry will be charged as, and to what.
     entry: Option<(Cause, Primitive)>,
+    /// Which part of the guest left the CPU last.
+    from: Privilege,
     stopped: Option<Ended>,
+    /// Exits at one and the same cycle, and that cycle.
+    stalled: (u32, u64),
 }
 
 impl Clone for ParavirtualMachine {
@@ -110,7 +60,9 @@ impl Clone for ParavirtualMachine {
             pending: self.pending.clone(),
             entering: self.entering,
             entry: self.entry,
+            from: self.from,
             stopped: self.stopped.clone(),
+            stalled: self.stalled,
         }
     }
 }
@@ -145,13 +97,23 @@ impl ParavirtualMachine {
         let mut host = Host::new(frames << PAGE_SHIFT, guest_memory, costs);
         let map = GuestMap::allocate(&mut host.frames, guest_frames);
         let mut pending = PendingCharges::default();
-        take_over_board(&mut host);
+        own_devices::take_over(&mut host);
         let mut services = HostServices { host: &mut host, pending: &mut pending };
         abi.build_domain(image, options, map.as_slice(), &mut services)?;
         pending = PendingCharges::default();
         host.cpu.forget_decoded_code();
         host.cpu.refresh();
-        Ok(Self { host, abi, pending, entering: true, entry: None, stopped: None })
+        let stopped = None;
+        Ok(Self {
+            host,
+            abi,
+            pending,
+            entering: true,
+            entry: None,
+            from: Privilege::Kernel,
+            stopped,
+            stalled: (0, 0),
+        })
     }
 
     /// The personality.
@@ -200,7 +162,9 @@ impl ParavirtualMachine {
             let budget = end.min(self.abi.next_timer()).saturating_sub(now);
             let before = self.host.cpu.counts();
             self.host.cpu.state_changed();
+            self.host.resume();
             let exit = self.host.cpu.run(&mut self.host.board, &intercepts, budget);
+            self.from = if self.abi.in_kernel() { Privilege::Kernel } else { Privilege::User };
             self.attribute(before);
             self.left(exit);
         }
@@ -220,9 +184,17 @@ impl ParavirtualMachine {
 
     /// The guest has left the CPU.
     fn left(&mut self, exit: Exit) {
+        let now = self.host.cpu.cycles;
+        let (exits, cycle) = self.stalled;
+        self.stalled = (if cycle == now { exits + 1 } else { 0 }, now);
+        if exits > MOST_STALLED {
+            let why = "it does nothing but raise exceptions".into();
+            self.stopped = Some(Ended::Stopped(Stop::Crashed(why)));
+            return;
+        }
         match exit {
             Exit::Budget => {}
-            Exit::Bus => self.stopped = self.host.board.take_request().map(requested),
+            Exit::Bus => self.stopped = self.host.board.take_request().map(Ended::from),
             Exit::ExternalInterrupt => self.external_interrupt(),
             Exit::TripleFault(exceptions) => self.stopped = Some(Ended::TripleFault(exceptions)),
             Exit::Unimplemented(what) => self.stopped = Some(Ended::Unimplemented(what)),
@@ -254,7 +226,7 @@ impl ParavirtualMachine {
             self.stopped = Some(Ended::Stopped(stop));
         }
         if let Some(request) = self.host.board.take_request() {
-            self.stopped = Some(requested(request));
+            self.stopped = Some(request.into());
         }
     }
 
@@ -269,12 +241,16 @@ impl ParavirtualMachine {
     }
 
     fn charge_exit(&mut self, cause: Cause, exit: Primitive, entry: Primitive, rip: u64) {
-        self.host.ledger.exit(cause, rip);
+        self.note_exit(cause, rip);
         self.host.charge(cause, exit, 1);
         self.host.charge(cause, Primitive::Dispatch, 1);
         self.pending.settle(&mut self.host, cause);
         self.entering = true;
         self.entry = Some((cause, entry));
+    }
+
+    fn note_exit(&mut self, cause: Cause, rip: u64) {
+        self.host.exit(cause, rip, self.from);
     }
 
     /// The hypervisor's own timer interrupt.
@@ -290,11 +266,10 @@ impl ParavirtualMachine {
     fn external_interrupt(&mut self) {
         let rip = self.host.cpu.rip();
         let waiting = self.abi.is_waiting();
-        let now = self.host.cpu.cycles;
-        self.host.board.acknowledge_interrupt(now);
+        own_devices::acknowledge_interrupt(&mut self.host);
         let Self { host, abi, pending, .. } = self;
         abi.console_input(&mut HostServices { host, pending });
-        self.host.board.write_port(now, MASTER_COMMAND, AccessWidth::Byte, END_OF_INTERRUPT);
+        own_devices::end_of_interrupt(&mut self.host);
         self.charge_interrupt(rip, waiting);
     }
 
@@ -304,7 +279,7 @@ impl ParavirtualMachine {
         if !waiting {
             return self.charge_exit(cause, Primitive::Exit, Primitive::Entry, rip);
         }
-        self.host.ledger.exit(cause, rip);
+        self.note_exit(cause, rip);
         self.host.charge(cause, Primitive::Dispatch, 1);
         self.pending.settle(&mut self.host, cause);
         self.entering = true;
@@ -316,7 +291,7 @@ impl ParavirtualMachine {
         let rip = self.host.cpu.rip();
         let Self { host, abi, pending, .. } = self;
         if let Some(handled) = abi.before_entry(&mut HostServices { host, pending }) {
-            self.host.ledger.exit(handled.cause, rip);
+            self.note_exit(handled.cause, rip);
             self.pending.settle(&mut self.host, handled.cause);
             if let Next::Stop(stop) = handled.next {
                 self.stopped = Some(Ended::Stopped(stop));
@@ -354,45 +329,5 @@ impl ParavirtualMachine {
             self.host.board.advance(now);
         }
         None
-    }
-}
-
-fn requested(request: Request) -> Ended {
-    match request {
-        Request::Exit(value) => Ended::Exit(value),
-        Request::PowerOff => Ended::PowerOff,
-        Request::Reset => Ended::Reset,
-    }
-}
-
-const MASTER_COMMAND: u16 = 0x20;
-const END_OF_INTERRUPT: u32 = 0x20;
-
-/// The hypervisor programs the board: its console interrupts it when a character has come, and
-/// nothing else does.
-fn take_over_board(host: &mut Host) {
-    const SETTINGS: &[(u16, u32)] = &[
-        // 8259s: edge-triggered, cascaded, vectors 0x20 and 0x28, 8086 mode; only line 4 open.
-        (0x20, 0x11),
-        (0x21, 0x20),
-        (0x21, 0x04),
-        (0x21, 0x01),
-        (0xa0, 0x11),
-        (0xa1, 0x28),
-        (0xa1, 0x02),
-        (0xa1, 0x01),
-        (0x21, 0xef),
-        (0xa1, 0xff),
-        // 16550A: 115200 baud, 8 data bits, FIFOs on, interrupt on received data.
-        (SERIAL + 3, 0x83),
-        (SERIAL, 1),
-        (SERIAL + 1, 0),
-        (SERIAL + 3, 0x03),
-        (SERIAL + 2, 0x07),
-        (SERIAL + 4, 0x0b),
-        (SERIAL + 1, 0x01),
-    ];
-    for (port, value) in SETTINGS {
-        host.board.write_port(0, *port, AccessWidth::Byte, *value);
     }
 }

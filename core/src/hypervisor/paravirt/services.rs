@@ -49,8 +49,6 @@ pub trait Services {
     fn task_switched(&self) -> bool;
     /// Sets CR0.TS.
     fn set_task_switched(&mut self, on: bool);
-    /// Sets CR4.TSD: RDTSC raises #GP.
-    fn set_time_stamp_disabled(&mut self, on: bool);
     /// What CPUID shows.
     fn features(&self) -> &Features;
     /// Sets up the processor for a guest in ring 3 of 64-bit mode.

@@ -37,6 +37,7 @@ impl ShadowPaging {
         let table = Table {
             frame,
             number,
+            writes_unwalked: 0,
             parents: Default::default(),
             children: Default::default(),
             mapped: Default::default(),
@@ -143,6 +144,7 @@ impl ShadowPaging {
             child.parents.insert(slot);
         }
         write_entry(host, slot, entry);
+        self.entries_written += 1;
         host.charge(cause, Primitive::ShadowEntry, 1);
     }
 

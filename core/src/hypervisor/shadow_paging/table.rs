@@ -69,6 +69,8 @@ pub struct Table {
     pub frame: FrameNumber,
     /// Its place in the order of creation.
     pub number: u64,
+    /// Writes by the guest to what it was made from, since it was last filled.
+    pub writes_unwalked: u32,
     /// The entries that point to it.
     pub parents: BTreeSet<Slot>,
     /// Its entries that point to other shadow tables.

@@ -4,17 +4,18 @@
 use std::collections::BTreeSet;
 
 use paravane_cpu::state::control::Efer;
+use paravane_cpu::state::registers::RIP;
 use paravane_cpu::state::segments::{
     Descriptor, Segment, SegmentName, Segments, Selector, TableRegister,
 };
 use paravane_cpu::timing::Operation;
 use paravane_cpu::{Exit, PAGE_SHIFT, PAGE_SIZE, Sensitive, Stepped};
 
-use super::{Processor, VirtualMachine, Work};
+use super::{Processor, VirtualMachine, Work, all_exceptions};
 use crate::accounting::sensitivity::{self, Class};
 use crate::accounting::{Cause, Primitive};
 use crate::hypervisor::frames::FrameNumber;
-use crate::hypervisor::lies::{self, Effects, Outcomes};
+use crate::hypervisor::lies::{self, About, Effects, Lie, Outcomes};
 use crate::machine::Stopped;
 
 /// Entries of the root that the guest's kernel seldom uses come first.
@@ -50,7 +51,9 @@ impl VirtualMachine {
         before.restore(&mut self.virtual_cpu);
         let cycles = self.host.cpu.cycles;
         let books = self.host.ledger.guest_counts();
-        let (stepped, _) = self.on_virtual_cpu(|cpu, bus| cpu.perform_one(bus, end));
+        // Exceptions leave, so that none is delivered onto the guest's stack.
+        let all = all_exceptions();
+        let (stepped, _) = self.on_virtual_cpu(|cpu, bus| cpu.perform_one_with(bus, &all, end));
         self.host.cpu.cycles = cycles;
         self.host.ledger.set_guest_counts(books);
         let should = Effects::of(&self.virtual_cpu);
@@ -58,10 +61,20 @@ impl VirtualMachine {
 
         got.restore(&mut self.virtual_cpu);
         self.poke(store, &got_bytes);
-        if sensitivity::of(instruction).class != Class::Silent || stepped == Stepped::Delivered {
+        if sensitivity::of(instruction).class != Class::Silent {
             return None;
         }
         self.lies.looked_at += 1;
+        if let Stepped::Left(exit) = stepped {
+            let due = match exit {
+                Exit::Exception(exception) => exception.vector as u64,
+                _ => return None,
+            };
+            let got = got.registers.get(RIP);
+            let lie = Lie { count: 1, about: About::Exception, got, should: due };
+            self.lies.note(address, instruction, lie);
+            return None;
+        }
         let outcomes = Outcomes {
             before: &before,
             got: &got,
