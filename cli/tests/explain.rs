@@ -86,8 +86,10 @@ fn what_is_explained_is_what_is_charged() {
             let line = lines.iter().find(|line| line["cause"] == *cause.name());
             let line = line.unwrap_or_else(|| panic!("{world}: {cause} is not there"));
             for part in charges::least(*cause) {
-                let charged = line["charged"][part.key()].as_u64();
-                assert!(charged >= line["exits"].as_u64(), "{world}: {}: {line}", part.key());
+                let charged = line["charged"][part.key()].as_u64().unwrap_or(0);
+                let exits = line["exits"].as_u64().expect("a number");
+                // An interrupt that waits takes over the way back.
+                assert!(charged >= exits - exits / 100, "{world}: {}: {line}", part.key());
             }
         }
     }

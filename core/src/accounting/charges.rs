@@ -12,9 +12,9 @@ use Primitive as P;
 const EMULATED: &[P] = &[P::Exit, P::Dispatch, P::DecodeAndEmulate, P::Entry];
 const REFLECTED: &[P] = &[P::Exit, P::Dispatch, P::EventInjection, P::Entry];
 
-/// The primitives that every exit of a cause is charged, each once, if it goes well. Most exits
-/// are charged more, such as the page-table entries that the hypervisor had to read, or the shadow
-/// root for another ring.
+/// The primitives that every exit of a cause is charged, each once, if it goes well and no
+/// interrupt comes in between. Most exits are charged more, such as the page-table entries that the
+/// hypervisor had to read, or the shadow root for another ring.
 pub const fn least(cause: Cause) -> &'static [Primitive] {
     match cause {
         Cause::Instruction(instruction) => emulation(instruction),
