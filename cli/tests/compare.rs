@@ -98,6 +98,17 @@ fn ends_that_are_not_good_are_told() {
 }
 
 #[test]
+fn a_guest_that_lies_lead_astray_is_given_up() {
+    // smsw eax; cmp al, 0x11; jne to itself; xor eax, eax; out 0xf4, al; hlt
+    let code = [0x0f, 1, 0xe0, 0x3c, 0x11, 0x75, 0xfe, 0x31, 0xc0, 0xe6, 0xf4, 0xf4];
+    let path = file("led-astray.elf", &guest(&code, &[]));
+    let ran = paravane(&["compare", &path, "--worlds", "bare,trap,trap-x86"]);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let told = "In the world trap-x86: the limit of instructions was reached.";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+}
+
+#[test]
 fn input_comes_from_a_file() {
     let path = file("typed.txt", b"echo typed\nexit 0\n");
     let arguments = ["compare", "shell", "--input", &path, "--worlds", "bare,trap", "--json"];

@@ -31,7 +31,8 @@ Exit status:
 ///
 /// The guest gets the same input in every world: what the sample guest's manifest says, or a
 /// file's text. Prices are those of one cost preset, so the worlds run on the same processor. A
-/// world in which the guest can't start is reported with what is missing.
+/// world in which the guest can't start is reported with what is missing. Without --limit, a run
+/// that executes far more instructions than the first one is ended.
 #[derive(Debug, Args)]
 pub struct Compare {
     /// A sample guest's name, or a file (anything with a "/" or "." in it)
@@ -78,11 +79,14 @@ impl Compare {
     pub fn execute(self) -> anyhow::Result<Status> {
         let choice = Choice::of(&self.guest)?;
         let conditions = self.conditions(&choice)?;
-        let mut trials = Vec::new();
+        let mut trials: Vec<Trial> = Vec::new();
         let mut missing = Vec::new();
         for world in self.distinct_worlds() {
             match conditions.start(world) {
-                Ok(workbench) => trials.push(conditions.run(workbench)?),
+                Ok(workbench) => {
+                    let limit = self.setup.limit.or_else(|| trials.first().map(patience));
+                    trials.push(conditions.run(workbench, limit)?);
+                }
                 Err(error) => missing.push((world, error.to_string())),
             }
         }
@@ -139,6 +143,12 @@ impl Compare {
             input,
         })
     }
+}
+
+/// How many instructions another run may execute before it counts as lost: a guest that was told
+/// lies may go on for ever.
+fn patience(first: &Trial) -> u64 {
+    first.run.instructions.saturating_mul(20).saturating_add(50_000_000)
 }
 
 /// The comparison for people, its finding first.

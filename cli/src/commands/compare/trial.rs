@@ -46,11 +46,11 @@ impl Conditions<'_> {
         Workbench::start(setup, &self.choice.image, &self.options)
     }
 
-    /// Runs a guest that was started to its end.
-    pub fn run(&self, workbench: Workbench) -> anyhow::Result<Trial> {
+    /// Runs a guest that was started to its end, or until it has executed `limit` instructions.
+    pub fn run(&self, workbench: Workbench, limit: Option<u64>) -> anyhow::Result<Trial> {
         let input = Input::typed(self.input.clone());
         let session = Session::new(workbench, input, Screen::captured());
-        let mut session = session.with_limit(self.setup.limit);
+        let mut session = session.with_limit(limit);
         let ended = session.run()?;
         let console = session.take_captured().console;
         let workbench = &session.workbench;
