@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{compare, completions, guests, inspect, man, run};
+use crate::commands::{compare, completions, explain, guests, inspect, man, run};
 use crate::status;
 
 /// An educational full-system x86-64 emulator
@@ -25,6 +25,7 @@ pub enum Command {
     Run(run::Run),
     #[command(after_long_help = compare::HELP)]
     Compare(compare::Compare),
+    Explain(explain::Explain),
     Guests(guests::Guests),
     Inspect(inspect::Inspect),
     #[command(after_long_help = completions::HELP)]

@@ -9,12 +9,11 @@ use paravane_core::guest_image::GuestImage;
 use paravane_sample_guests::{GUESTS, SampleGuest};
 
 use crate::manifest::Manifest;
+use crate::nearest::nearest;
 use crate::output::UsageError;
 
 /// Larger files are refused: no machine could hold them.
 const FILE_LIMIT: u64 = 1 << 30;
-/// Names of guests that are at least so similar to what was typed are suggested.
-const SIMILAR: f64 = 0.8;
 
 /// The guest that the user means.
 pub struct Choice {
@@ -68,13 +67,7 @@ pub fn read_file(path: &str) -> anyhow::Result<Vec<u8>> {
 }
 
 fn unknown(name: &str) -> String {
-    let mut similar: Vec<_> = GUESTS
-        .iter()
-        .map(|guest| (strsim::jaro_winkler(name, guest.name), guest.name))
-        .filter(|(similarity, _)| *similarity >= SIMILAR)
-        .collect();
-    similar.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let names: Vec<_> = similar.iter().map(|(_, name)| *name).collect();
+    let names = nearest(name, GUESTS.iter().map(|guest| guest.name));
     let hint = if names.is_empty() {
         let all: Vec<_> = GUESTS.iter().map(|guest| guest.name).collect();
         format!("the sample guests are {}", all.join(", "))

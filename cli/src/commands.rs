@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod completions;
+pub mod explain;
 pub mod guests;
 pub mod inspect;
 pub mod man;
@@ -15,6 +16,7 @@ pub fn execute(command: Command) -> anyhow::Result<Status> {
     match command {
         Command::Run(run) => run.execute(),
         Command::Compare(compare) => compare.execute(),
+        Command::Explain(explain) => explain.execute(),
         Command::Guests(guests) => guests.execute(),
         Command::Inspect(inspect) => inspect.execute(),
         Command::Completions(completions) => completions.execute(),

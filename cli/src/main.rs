@@ -5,6 +5,7 @@ mod choice;
 mod commands;
 mod manifest;
 mod module_file;
+mod nearest;
 mod numbers;
 mod outcome_json;
 mod output;
@@ -13,6 +14,7 @@ mod session;
 mod setup;
 mod status;
 mod worlds;
+mod wrap;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@
 //! times the prices of a preset, so another preset re-prices a finished run at once.
 
 pub mod causes;
+pub mod charges;
 pub mod costs;
 pub mod explanations;
 pub mod ledger;

@@ -1,8 +1,9 @@
 //! Why guests leave the CPU, and what the hypervisor then does, in plain sentences: for every
-//! [`Cause`] and every [`Primitive`](super::Primitive). Nothing here is computed; the matches are
-//! exhaustive, so that a new cause doesn't compile without a text.
+//! [`Cause`], every [`Primitive`](super::Primitive) and every operation of the processor. Nothing
+//! here is computed; the matches are exhaustive, so that a new cause doesn't compile without a text.
 
 mod exceptions;
+mod operations;
 mod primitives;
 
 use paravane_cpu::Sensitive;
@@ -10,6 +11,7 @@ use paravane_cpu::Sensitive;
 use super::causes::Cause;
 use super::sensitivity::{self, Class};
 
+pub use operations::operation;
 pub use primitives::primitive;
 
 /// What is to be said about a cause.
