@@ -91,6 +91,8 @@ busy:
     pop eax
     mov edx, 0x3f8
     out dx, al
+# Bochs shows what goes to this port at once; the others ignore it or show it elsewhere.
+    out 0xe9, al
     pop edx
     ret
 
