@@ -4,6 +4,7 @@
 //! modules go to the top of RAM, so that a guest may use what lies behind its own end. It writes
 //! to RAM past the CPU's watch marks: load before the CPU runs, or have it forget decoded code.
 
+mod firmware;
 mod multiboot_information;
 mod parts;
 mod placement;
@@ -70,6 +71,8 @@ pub fn load(ram: &mut Ram, image: &GuestImage, options: &LoadOptions) -> Result<
     };
     parts::check(image, &parts, ram)?;
     let entry = entry(image, kind)?;
+    // Order matters: a guest linked at address 0 may use the firmware's data area for itself.
+    firmware::write(ram);
     parts::copy(ram, &parts);
 
     let mut placement = Placement::new(image.name(), ram, &parts);
