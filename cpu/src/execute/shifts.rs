@@ -22,13 +22,14 @@ fn bit(value: u64, number: u32) -> bool {
     value.checked_shr(number).unwrap_or(0) & 1 != 0
 }
 
-/// Applies a shift: `f` gets the zero-extended operand and gives result, carry and overflow.
+/// Replaces the operand by what `f` makes of it: result, carry and overflow from the zero-extended
+/// operand and the count. `None` if the count is zero; the operand is written all the same.
 #[inline(always)]
-fn shift<W: Word, D: Dest, C: Source>(
+fn replace<W: Word, D: Dest, C: Source>(
     cpu: &mut Cpu,
     op: &Op,
     f: impl FnOnce(u64, u32) -> (u64, bool, bool),
-) -> Step {
+) -> Result<Option<(W, bool, bool)>, Stop> {
     let count = count::<W, C>(cpu, op)?;
     let mut carry = false;
     let mut overflow = false;
@@ -40,31 +41,30 @@ fn shift<W: Word, D: Dest, C: Source>(
         (result, carry, overflow) = f(a.zero_extend(), count);
         W::truncate(result)
     })?;
-    if count != 0 {
+    Ok((count != 0).then_some((result, carry, overflow)))
+}
+
+/// Applies a shift.
+#[inline(always)]
+fn shift<W: Word, D: Dest, C: Source>(
+    cpu: &mut Cpu,
+    op: &Op,
+    f: impl FnOnce(u64, u32) -> (u64, bool, bool),
+) -> Step {
+    if let Some((result, carry, overflow)) = replace::<W, D, C>(cpu, op, f)? {
         cpu.flags.after_result(result, carry, overflow);
     }
     Ok(())
 }
 
-/// Applies a rotate: as [`shift`], but SF, ZF, AF and PF stay.
+/// Applies a rotate: SF, ZF, AF and PF stay.
 #[inline(always)]
 fn rotate<W: Word, D: Dest, C: Source>(
     cpu: &mut Cpu,
     op: &Op,
     f: impl FnOnce(u64, u32) -> (u64, bool, bool),
 ) -> Step {
-    let count = count::<W, C>(cpu, op)?;
-    let mut carry = false;
-    let mut overflow = false;
-    D::update(cpu, op, |a: W| {
-        if count == 0 {
-            return a;
-        }
-        let result;
-        (result, carry, overflow) = f(a.zero_extend(), count);
-        W::truncate(result)
-    })?;
-    if count != 0 {
+    if let Some((_, carry, overflow)) = replace::<W, D, C>(cpu, op, f)? {
         cpu.flags.set_carry_and_overflow(carry, overflow);
     }
     Ok(())
